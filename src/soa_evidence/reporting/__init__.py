@@ -1,0 +1,28 @@
+"""From results to what a person reads: numbers, sentences, words, tables and figures.
+
+Nothing here estimates. Every object shows itself in a notebook through a MIME bundle whose JSON part
+(`soa_evidence.reporting.bundle.MIME`) is what the publisher collects.
+"""
+
+from soa_evidence.reporting import figures, words
+from soa_evidence.reporting.numbers import Number, Numbers, number, numbers
+from soa_evidence.reporting.provenance import checks, evidence_used
+from soa_evidence.reporting.sentences import Given, Sentence, given, headline, sentence
+from soa_evidence.reporting.tables import table
+
+__all__ = [
+    "Given",
+    "Number",
+    "Numbers",
+    "Sentence",
+    "checks",
+    "evidence_used",
+    "figures",
+    "given",
+    "headline",
+    "number",
+    "numbers",
+    "sentence",
+    "table",
+    "words",
+]

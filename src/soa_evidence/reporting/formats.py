@@ -1,0 +1,55 @@
+"""How a number is written: rounded as far as its uncertainty allows, with a true minus sign.
+
+The step of rounding is the power of ten at or below a tenth of the interval's width, and never coarser than
+one: an interval 11 wide is written in whole numbers, one 5 wide with one decimal, one 0.3 wide with two.
+"""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["MINUS", "decimals_for", "fixed", "percent", "significant_decimals", "span"]
+
+MINUS = "−"
+_MOST_DECIMALS = 6
+
+
+def decimals_for(lower: float, upper: float) -> int:
+    """Return the number of decimals that suits an interval."""
+    width = abs(upper - lower)
+    if not math.isfinite(width) or width == 0:
+        return significant_decimals(upper)
+    return min(max(0, -math.floor(math.log10(width / 10) + 1e-12)), _MOST_DECIMALS)
+
+
+def significant_decimals(value: float, digits: int = 3) -> int:
+    """Return the decimals that show `value` to `digits` significant digits (none for a whole number)."""
+    if value == 0 or not math.isfinite(value) or float(value).is_integer():
+        return 0
+    return min(max(0, digits - 1 - math.floor(math.log10(abs(value)))), _MOST_DECIMALS)
+
+
+def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
+    """Return `value` with thousands separated, a true minus sign and no negative zero."""
+    if not math.isfinite(value):
+        return "not known" if math.isnan(value) else ("infinite" if value > 0 else f"{MINUS}infinite")
+    text = f"{abs(value):,.{decimals}f}"
+    if not text.strip("0.,"):
+        return text
+    return (MINUS if value < 0 else "+" if signed else "") + text
+
+
+def percent(proportion: float, decimals: int = 0) -> str:
+    """Return a probability as a percentage; what would round to 0% or 100% without being it says so."""
+    step = 10.0**-decimals
+    shown = 100 * proportion
+    if 0 < shown < step / 2:
+        return f"less than {fixed(step, decimals)}%"
+    if 100 - step / 2 < shown < 100:
+        return f"more than {fixed(100 - step, decimals)}%"
+    return f"{fixed(shown, decimals)}%"
+
+
+def span(lower: str, upper: str, *, between: bool = False) -> str:
+    """Return two written limits as "−9 to 2", or as "between −9 and 2"."""
+    return f"between {lower} and {upper}" if between else f"{lower} to {upper}"

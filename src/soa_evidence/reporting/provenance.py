@@ -1,0 +1,165 @@
+"""What a report rests on, shown: its checks and its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from soa_evidence.errors import InputError
+from soa_evidence.reporting import bundle as bundles
+from soa_evidence.reporting import safe
+from soa_evidence.results import Check
+
+__all__ = ["VERDICTS", "ChecksShown", "EvidenceShown", "checks", "checks_table", "evidence_used"]
+
+
+class Package(Protocol):
+    """What is shown of an evidence package; `soa_evidence.evidence.Package` has it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def licence(self) -> Any: ...
+    @property
+    def sources(self) -> Any: ...
+    @property
+    def hash(self) -> str: ...
+
+
+#: Symbol and word of each verdict; a reader never has to tell them apart by colour.
+VERDICTS = {"pass": ("✓", "passed"), "warn": ("!", "warning"), "fail": ("✗", "failed")}
+KINDS = {
+    "published": "published by others",
+    "derived": "derived by us from published data",
+    "synthetic": "SYNTHETIC: made up by a program",
+}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChecksShown(bundles.Shown):
+    """A table of checks, the worst first."""
+
+    checks: tuple[Check, ...]
+
+    def bundle(self) -> dict[str, Any]:
+        """Return the MIME bundle: text, HTML, and the part the publisher collects."""
+        fields = ("name", "verdict", "observed", "expected", "why")
+        records = [{name: getattr(check, name) for name in fields} for check in self.checks]
+        return bundles.bundle(
+            text="\n".join(f"{c.verdict}: {c.name}: {c.observed} ({c.expected})" for c in self.checks),
+            html=checks_table(records),
+            payload={"kind": "checks", "checks": records},
+        )
+
+
+def checks(items: Iterable[Check]) -> ChecksShown:
+    """Show checks as a table; failed ones first, then warnings, each only once."""
+    order = ("fail", "warn", "pass")
+    unique = {(c.name, c.verdict, c.observed): c for c in items}
+    if not unique:
+        raise InputError("checks() was given no checks; a result carries at least one.")
+    return ChecksShown(checks=tuple(sorted(unique.values(), key=lambda c: order.index(c.verdict))))
+
+
+def checks_table(records: Iterable[dict[str, Any]], caption: str = "Checks") -> str:
+    """Return checks as an HTML table with the verdict in words and a symbol."""
+    heads = ("Verdict", "What was checked, and why", "Observed", "Expected")
+    table = (
+        f'<table class="checks"><caption>{safe.escape(caption)}</caption><thead><tr>'
+        + "".join(f'<th scope="col">{head}</th>' for head in heads)
+        + "</tr></thead><tbody>"
+        + "".join(_check_row(record) for record in records)
+        + "</tbody></table>"
+    )
+    return bundles.region(table, caption)
+
+
+def _check_row(record: dict[str, Any]) -> str:
+    symbol, word = VERDICTS[record["verdict"]]
+    cells = {key: safe.escape(record.get(key, "")) for key in ("name", "why", "observed", "expected")}
+    return (
+        f'<tr class="{record["verdict"]}">'
+        f'<td class="verdict"><span aria-hidden="true">{symbol}</span> {word}</td>'
+        f'<th scope="row">{cells["name"]}<span class="why">{cells["why"]}</span></th>'
+        f"<td>{cells['observed']}</td><td>{cells['expected']}</td></tr>"
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EvidenceShown(bundles.Shown):
+    """The evidence packages of a report: kind, licence, source and hash."""
+
+    packages: tuple[Package, ...]
+
+    def bundle(self) -> dict[str, Any]:
+        """Return the MIME bundle: text, HTML, and the part the publisher collects."""
+        records = [_package_record(package) for package in self.packages]
+        table = (
+            '<table class="evidence"><caption>Evidence packages used</caption><thead><tr>'
+            '<th scope="col">Package</th><th scope="col">Kind</th><th scope="col">Sources</th>'
+            '<th scope="col">Licence</th></tr></thead><tbody>'
+            + "".join(_package_row(record) for record in records)
+            + "</tbody></table>"
+        )
+        return bundles.bundle(
+            text="\n".join(f"{r['name']}: {r['title']} ({r['kind']})" for r in records),
+            html=bundles.region(table, "Evidence packages used"),
+            payload={"kind": "evidence", "packages": records},
+        )
+
+
+def evidence_used(*packages: Package) -> EvidenceShown:
+    """Show the evidence packages that a report uses."""
+    if not packages:
+        raise InputError("evidence_used() was given no package; a report rests on at least one.")
+    return EvidenceShown(packages=packages)
+
+
+def _package_record(package: Package) -> dict[str, Any]:
+    return {
+        "name": package.name,
+        "title": package.title,
+        "kind": package.kind,
+        "licence": _words(package.licence),
+        "hash": package.hash,
+        "sources": [_source(source) for source in package.sources],
+    }
+
+
+def _words(value: Any) -> str:
+    """Return a licence as text, whether it is a name or a descriptor with one."""
+    if isinstance(value, dict):
+        return str(value.get("title") or value.get("name") or value.get("path") or "")
+    if isinstance(value, list | tuple):
+        return "; ".join(_words(item) for item in value)
+    return str(value)
+
+
+def _source(source: Any) -> dict[str, str]:
+    if isinstance(source, dict):
+        return {"title": str(source.get("title", "")), "path": str(source.get("path", ""))}
+    return {"title": str(source), "path": ""}
+
+
+def _package_row(record: dict[str, Any]) -> str:
+    sources = "".join(f"<li>{_linked(source)}</li>" for source in record["sources"])
+    kind = safe.escape(KINDS.get(record["kind"], record["kind"]))
+    return (
+        f'<tr><th scope="row"><code>{safe.escape(record["name"])}</code>'
+        f'<span class="why">{safe.escape(record["title"])}</span></th>'
+        f'<td><span class="kind {safe.slug(record["kind"])}">{kind}</span></td>'
+        f"<td><ul>{sources}</ul></td><td>{safe.escape(record['licence'])}</td></tr>"
+    )
+
+
+def _linked(source: dict[str, str]) -> str:
+    title = safe.escape(source["title"] or source["path"])
+    # only addresses a reader can follow; anything else (a script, a path of ours) stays text
+    if source["path"].startswith(("https://", "http://")):
+        return f'<a href="{safe.escape(source["path"])}" rel="noreferrer">{title}</a>'
+    return title
