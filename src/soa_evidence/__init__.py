@@ -1,0 +1,1 @@
+"""Reproducible evidence synthesis for specialist orthopaedic services."""

@@ -1,0 +1,63 @@
+"""The few exceptions of the toolkit.
+
+Every message says what is wrong, with the value and the place; what was expected; and what to do.
+The command line shows the message without a traceback and exits with the class's own code.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "BuildError",
+    "CatalogueError",
+    "CheckFailedError",
+    "EvidenceError",
+    "InputError",
+    "SoaEvidenceError",
+    "nearest",
+]
+
+
+class SoaEvidenceError(Exception):
+    """Base of every error a user may meet; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class InputError(SoaEvidenceError):
+    """Data or arguments given to a method are not what the method needs."""
+
+    exit_code = 2
+
+
+class EvidenceError(SoaEvidenceError):
+    """An evidence package is missing, changed, incomplete or breaks its own schema."""
+
+    exit_code = 3
+
+
+class CatalogueError(SoaEvidenceError):
+    """The catalogue, a report's name or a report's parameter is wrong."""
+
+    exit_code = 4
+
+
+class CheckFailedError(SoaEvidenceError):
+    """A result's check failed, so it may not be published."""
+
+    exit_code = 5
+
+
+class BuildError(SoaEvidenceError):
+    """At least one report could not be built."""
+
+    exit_code = 6
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
+    """Return ' Did you mean ...?' for the known name closest to `name`, or '' where none is close."""
+    options = {str(k).lower(): str(k) for k in known}
+    close = difflib.get_close_matches(str(name).lower(), list(options), n=1, cutoff=0.6)
+    return f" Did you mean '{options[close[0]]}'?" if close else ""

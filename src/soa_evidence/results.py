@@ -1,0 +1,411 @@
+"""Estimates, Curve and Check: the only carriers of numbers.
+
+A method returns its numbers in one of these. None of them can be made without an estimand, and none leaves
+a method without its uncertainty and its checks. Values stay on the scale of the analysis, which the unit
+names, and are transformed only when shown.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from soa_evidence.errors import CheckFailedError, InputError, nearest
+
+__all__ = ["CURVE_ESTIMANDS", "Check", "Curve", "Estimates", "combine_verdicts", "require_passed"]
+
+Verdict = Literal["pass", "warn", "fail"]
+#: "Monte Carlo" is the error of a computed probability, from the finite number of draws alone.
+Interval = Literal["confidence", "credible", "Monte Carlo"]
+FloatArray = NDArray[np.float64]
+
+TABLE_COLUMNS = ["estimand", "label", "estimate", "std_error", "lower", "upper", "level", "interval"]
+
+#: What a `Curve` may estimate; naming it keeps 1 - Kaplan-Meier and cumulative incidence apart.
+CURVE_ESTIMANDS = ("survival", "cumulative incidence", "cumulative hazard", "net failure (1 - Kaplan-Meier)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A diagnostic as a value: tabled with the result, and able to stop its publication.
+
+    Parameters
+    ----------
+    name
+        What was checked, e.g. ``"R-hat, largest"``.
+    verdict
+        ``"pass"``, ``"warn"`` (published with the warning shown) or ``"fail"`` (not published).
+    observed, expected
+        What was seen and what would have been acceptable, as short text for a reader.
+    why
+        Why the check matters, in one sentence.
+    """
+
+    name: str
+    verdict: Verdict
+    observed: str
+    expected: str
+    why: str
+
+    def __post_init__(self) -> None:
+        if self.verdict not in ("pass", "warn", "fail"):
+            raise InputError(f"Check '{self.name}' has verdict {self.verdict!r}; use 'pass', 'warn' or 'fail'.")
+
+
+def combine_verdicts(checks: Iterable[Check]) -> Verdict:
+    """Return the worst verdict among `checks` ('pass' when there are none to worsen it)."""
+    verdicts = {check.verdict for check in checks}
+    return "fail" if "fail" in verdicts else "warn" if "warn" in verdicts else "pass"
+
+
+def checks_frame(checks: Iterable[Check]) -> pd.DataFrame:
+    """Table the checks, one a row: name, verdict, observed, expected, why."""
+    rows = [(c.name, c.verdict, c.observed, c.expected, c.why) for c in checks]
+    return pd.DataFrame(rows, columns=["name", "verdict", "observed", "expected", "why"])
+
+
+def _read_only(values: ArrayLike, name: str, ndim: int) -> FloatArray:
+    array = np.array(values, dtype=float, copy=True)
+    if array.ndim != ndim:
+        raise InputError(f"{name} has {array.ndim} dimensions (shape {array.shape}); expected {ndim}.")
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Estimates:
+    """One estimand for several labels, with joint uncertainty.
+
+    Give either joint `draws` or `mean` with `covariance`.
+
+    Parameters
+    ----------
+    estimand
+        What is estimated, in full words, e.g. ``"standardised risk of readmission"``.
+    labels
+        What each component is about, e.g. the unit classes; length k, unique.
+    unit
+        Unit of the values, e.g. ``"probability"``, ``"log odds ratio"``, ``"per 1,000 patients"``.
+    method
+        The method that made them, e.g. ``"units.binomial"``.
+    draws : array of shape (n, k), optional
+        Joint draws; row i is the same state of the world in every `Estimates` of one result.
+    mean : array of shape (k,), optional
+    covariance : array of shape (k, k), optional
+    dof
+        Degrees of freedom of a t reference distribution, where one applies.
+    interval
+        ``"credible"``, ``"confidence"`` or ``"Monte Carlo"``.
+    checks
+        The checks that the numbers rest on; at least one.
+    centre
+        Which summary of draws is the estimate: ``"mean"`` or ``"median"``.
+
+    Raises
+    ------
+    InputError
+        On wrong shapes, repeated labels, values that are not finite, an asymmetric or negative covariance,
+        or no checks.
+    """
+
+    estimand: str
+    labels: tuple[str, ...]
+    unit: str
+    method: str
+    interval: Interval
+    checks: tuple[Check, ...]
+    draws: FloatArray | None = None
+    mean: FloatArray | None = None
+    covariance: FloatArray | None = None
+    dof: float | None = None
+    centre: Literal["mean", "median"] = "mean"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(str(label) for label in self.labels))
+        object.__setattr__(self, "checks", tuple(self.checks))
+        if len(set(self.labels)) != len(self.labels):
+            repeated = sorted({label for label in self.labels if self.labels.count(label) > 1})
+            raise InputError(f"Estimates of '{self.estimand}' repeat the label {repeated[0]!r}; labels must be unique.")
+        if not self.checks:
+            raise InputError(f"Estimates of '{self.estimand}' carry no checks; a result must say how it was checked.")
+        if self.interval not in get_args(Interval):
+            raise InputError(f"interval is {self.interval!r}; expected one of {', '.join(get_args(Interval))}.")
+        if (self.draws is None) == (self.mean is None):
+            raise InputError(f"Estimates of '{self.estimand}' need either draws, or mean with covariance.")
+        if self.draws is not None:
+            self._check_draws()
+        else:
+            self._check_moments()
+
+    def _check_draws(self) -> None:
+        draws = _read_only(self.draws, f"draws of '{self.estimand}'", 2)
+        if draws.shape[1] != len(self.labels):
+            raise InputError(
+                f"draws of '{self.estimand}' have {draws.shape[1]} columns for {len(self.labels)} labels."
+            )
+        if not np.isfinite(draws).all():
+            bad = self.labels[int(np.argmax(~np.isfinite(draws).all(axis=0)))]
+            raise InputError(f"draws of '{self.estimand}' for {bad!r} hold values that are not finite.")
+        object.__setattr__(self, "draws", draws)
+
+    def _check_moments(self) -> None:
+        k = len(self.labels)
+        mean = _read_only(self.mean, f"mean of '{self.estimand}'", 1)
+        if self.covariance is None:
+            raise InputError(f"Estimates of '{self.estimand}' give a mean without a covariance.")
+        covariance = _read_only(self.covariance, f"covariance of '{self.estimand}'", 2)
+        if mean.shape != (k,) or covariance.shape != (k, k):
+            raise InputError(
+                f"'{self.estimand}': mean {mean.shape} and covariance {covariance.shape} do not fit {k} labels."
+            )
+        if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+            raise InputError(f"'{self.estimand}': mean or covariance holds values that are not finite.")
+        scale = max(float(np.abs(covariance).max(initial=0.0)), 1e-300)
+        if np.abs(covariance - covariance.T).max(initial=0.0) > 1e-8 * scale:
+            raise InputError(f"covariance of '{self.estimand}' is not symmetric.")
+        if np.linalg.eigvalsh(covariance).min(initial=0.0) < -1e-8 * scale:
+            raise InputError(f"covariance of '{self.estimand}' has a negative eigenvalue: no distribution has it.")
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "covariance", covariance)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def position(self, label: str) -> int:
+        """Return the column of `label`; an unknown one is an error naming the nearest."""
+        try:
+            return self.labels.index(label)
+        except ValueError:
+            raise InputError(
+                f"'{self.estimand}' has no label {label!r}.{nearest(label, self.labels)} "
+                f"Known: {', '.join(self.labels[:8])}{', …' if len(self.labels) > 8 else ''}."
+            ) from None
+
+    def select(self, labels: Sequence[str]) -> Estimates:
+        """Return the same estimates for `labels` only, in that order."""
+        at = [self.position(label) for label in labels]
+        return replace(
+            self,
+            labels=tuple(labels),
+            draws=None if self.draws is None else self.draws[:, at],
+            mean=None if self.mean is None else self.mean[at],
+            covariance=None if self.covariance is None else self.covariance[np.ix_(at, at)],
+        )
+
+    def of(self, label: str) -> FloatArray:
+        """Return the draws of one label, shape (n,)."""
+        if self.draws is None:
+            raise InputError(f"'{self.estimand}' holds a mean and covariance, not draws; use sample().")
+        return self.draws[:, self.position(label)]
+
+    def sample(self, n: int, *, seed: int) -> FloatArray:
+        """Return `n` joint draws, shape (n, k), whichever method made the estimates.
+
+        Draws are returned in their own order when `n` is what there is; fewer are spread evenly over them;
+        more are drawn with replacement. Moments are sampled as multivariate normal (or t with `dof`).
+        """
+        if n < 1:
+            raise InputError(f"sample() was asked for {n} draws; ask for at least 1.")
+        if self.draws is not None:
+            have = len(self.draws)
+            if n <= have:
+                return self.draws[np.linspace(0, have - 1, n).round().astype(int)]
+            return self.draws[np.random.default_rng(seed).integers(0, have, n)]
+        assert self.mean is not None and self.covariance is not None  # established in __post_init__
+        rng = np.random.default_rng(seed)
+        values, vectors = np.linalg.eigh(self.covariance)
+        noise = rng.standard_normal((n, len(self))) * np.sqrt(np.clip(values, 0, None)) @ vectors.T
+        if self.dof is not None:
+            noise /= np.sqrt(rng.chisquare(self.dof, (n, 1)) / self.dof)
+        return np.asarray(self.mean + noise)
+
+    def table(
+        self, level: float = 0.95, transform: Callable[[FloatArray], FloatArray] | None = None
+    ) -> pd.DataFrame:
+        """Tidy table: estimand, label, estimate, std_error, lower, upper, level, interval.
+
+        Parameters
+        ----------
+        level
+            Coverage of the equal-tailed interval, above 0 and below 1.
+        transform
+            Monotone increasing function applied when shown (e.g. ``np.exp``). With draws every summary is of
+            the transformed draws; with moments the limits are transformed and the standard error stays on
+            the analysis scale.
+        """
+        if not 0 < level < 1:
+            raise InputError(f"level is {level}; expected a number above 0 and below 1, such as 0.95.")
+        tail = (1 - level) / 2
+        if self.draws is not None:
+            shown = self.draws if transform is None else np.asarray(transform(self.draws))
+            estimate = shown.mean(axis=0) if self.centre == "mean" else np.median(shown, axis=0)
+            error = shown.std(axis=0, ddof=1) if len(shown) > 1 else np.full(len(self), np.nan)
+            lower, upper = np.quantile(shown, [tail, 1 - tail], axis=0)
+        else:
+            from scipy import stats
+
+            assert self.mean is not None and self.covariance is not None
+            error = np.sqrt(np.diag(self.covariance))
+            factor = stats.norm.ppf(1 - tail) if self.dof is None else stats.t.ppf(1 - tail, self.dof)
+            identity = transform or (lambda x: x)
+            estimate = identity(self.mean)
+            lower, upper = identity(self.mean - factor * error), identity(self.mean + factor * error)
+        return pd.DataFrame(
+            {
+                "estimand": self.estimand,
+                "label": list(self.labels),
+                "estimate": estimate,
+                "std_error": error,
+                "lower": lower,
+                "upper": upper,
+                "level": level,
+                "interval": self.interval,
+            },
+            columns=TABLE_COLUMNS,
+        )
+
+    def probability(self, label: str, *, above: float | None = None, below: float | None = None) -> float:
+        """Return the posterior probability that `label` lies above (or below) a value."""
+        if (above is None) == (below is None):
+            raise InputError("probability() needs exactly one of above= or below=.")
+        draws = self.of(label)
+        return float(np.mean(draws > above) if above is not None else np.mean(draws < below))
+
+    def __repr__(self) -> str:
+        table = self.table().drop(columns=["estimand", "level", "interval"]).to_string(index=False)
+        return f"{self.estimand} ({self.unit}; {self.interval} 95 %; {self.method})\n{table}"
+
+    def _repr_html_(self) -> str:
+        body = self.table().drop(columns=["estimand"]).to_html(index=False, border=0, float_format="%.4g")
+        verdict = combine_verdicts(self.checks)
+        caption = f"{self.estimand} ({self.unit}); {self.method}; checks: {verdict}"
+        return f"<p><strong>{html.escape(caption)}</strong></p>{body}{checks_frame(self.checks).to_html(index=False)}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Curve:
+    """One estimand over time for one group, with pointwise limits and numbers at risk.
+
+    Parameters
+    ----------
+    estimand
+        One of `CURVE_ESTIMANDS`: survival, cumulative incidence, cumulative hazard, or net failure.
+    label
+        The group the curve is about.
+    time_unit
+        Unit of `time`, e.g. ``"years"``.
+    time, estimate, lower, upper, std_error, at_risk, events : arrays of shape (m,)
+        Times strictly increasing; the estimate just after each time; `at_risk` just before it.
+    level
+        Coverage of the pointwise interval.
+    cause
+        The cause of failure, for a cumulative incidence.
+
+    Raises
+    ------
+    InputError
+        On an unknown estimand, unequal lengths, times out of order, limits that do not enclose the estimate,
+        a probability outside 0 to 1, or no checks.
+    """
+
+    estimand: str
+    label: str
+    time_unit: str
+    method: str
+    time: FloatArray
+    estimate: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    std_error: FloatArray
+    at_risk: FloatArray
+    events: FloatArray
+    level: float
+    interval: Interval
+    checks: tuple[Check, ...]
+    cause: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.estimand not in CURVE_ESTIMANDS:
+            raise InputError(
+                f"A curve cannot estimate {self.estimand!r}.{nearest(self.estimand, CURVE_ESTIMANDS)} "
+                f"Expected one of: {', '.join(CURVE_ESTIMANDS)}."
+            )
+        if not self.checks:
+            raise InputError(f"The curve for {self.label!r} carries no checks; a result must say how it was checked.")
+        names = ("time", "estimate", "lower", "upper", "std_error", "at_risk", "events")
+        for name in names:
+            object.__setattr__(self, name, _read_only(getattr(self, name), f"{name} of curve {self.label!r}", 1))
+            if len(getattr(self, name)) != len(self.time):
+                raise InputError(f"curve {self.label!r}: {name} and time differ in length.")
+        if (np.diff(self.time) <= 0).any():
+            raise InputError(f"curve {self.label!r}: times must increase strictly.")
+        known = np.isfinite(self.lower) & np.isfinite(self.upper)
+        slack = 1e-9
+        outside = (self.lower > self.estimate + slack) | (self.upper < self.estimate - slack)
+        if (known & outside).any():
+            raise InputError(f"curve {self.label!r}: an interval does not enclose its estimate.")
+        if self.estimand != "cumulative hazard" and (
+            (self.estimate < -slack).any() or (self.estimate > 1 + slack).any()
+        ):
+            raise InputError(f"curve {self.label!r}: a probability lies outside 0 to 1.")
+
+    def table(self) -> pd.DataFrame:
+        """Return the whole curve, one row a time."""
+        return pd.DataFrame(
+            {
+                "estimand": self.estimand,
+                "label": self.label,
+                "cause": self.cause,
+                "time": self.time,
+                "estimate": self.estimate,
+                "std_error": self.std_error,
+                "lower": self.lower,
+                "upper": self.upper,
+                "at_risk": self.at_risk,
+                "events": self.events,
+                "level": self.level,
+                "interval": self.interval,
+            }
+        )
+
+    def at(self, times: Sequence[float]) -> pd.DataFrame:
+        """Return the row in force at each of `times` (a step function, right-continuous).
+
+        A time beyond the last one observed is an error: the curve does not say what happens there.
+        """
+        if len(self.time) == 0:
+            raise InputError(f"curve {self.label!r} is empty.")
+        last = float(self.time[-1])
+        beyond = [t for t in times if t > last or t < 0]
+        if beyond:
+            raise InputError(
+                f"curve {self.label!r} is known from 0 to {last:g} {self.time_unit}; {beyond[0]:g} lies outside."
+            )
+        rows = np.searchsorted(self.time, np.asarray(times, dtype=float), side="right") - 1
+        start = 1.0 if self.estimand == "survival" else 0.0
+        table = self.table().iloc[np.clip(rows, 0, None)].reset_index(drop=True)
+        table["time"] = list(times)
+        before = rows < 0
+        table.loc[before, ["estimate", "lower", "upper"]] = start
+        table.loc[before, ["std_error", "events"]] = 0.0
+        return table
+
+    def __repr__(self) -> str:
+        return f"{self.estimand} of {self.label} ({len(self.time)} times, {self.time_unit}; {self.method})"
+
+    def _repr_html_(self) -> str:
+        return f"<p><strong>{html.escape(repr(self))}</strong></p>" + self.table().to_html(index=False, max_rows=20)
+
+
+def require_passed(checks: Iterable[Check], what: str) -> None:
+    """Raise CheckFailedError naming every failed check of `what`."""
+    failed = [c for c in checks if c.verdict == "fail"]
+    if failed:
+        reasons = "; ".join(f"{c.name}: observed {c.observed}, expected {c.expected}" for c in failed)
+        raise CheckFailedError(f"{what} may not be published. Failed: {reasons}.")
