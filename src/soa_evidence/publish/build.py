@@ -1,0 +1,211 @@
+"""Build reports: plan, refuse what is wrong before anything runs, run what is stale, tell how it went."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from soa_evidence.errors import BuildError, CatalogueError, CheckFailedError
+from soa_evidence.publish import catalogue, disclosure, fingerprint, parameters, publication, record
+from soa_evidence.publish.catalogue import Report
+from soa_evidence.publish.execute import NotebookError
+from soa_evidence.publish.project import Project
+from soa_evidence.publish.publication import Job
+
+__all__ = ["Outcome", "build", "plan", "write_index"]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one report: built, up to date or failed, with the reason and the seconds it took."""
+
+    report: str
+    status: str
+    seconds: float = 0.0
+    reason: str = ""
+
+
+def plan(
+    project: Project, ids: Iterable[str] = (), *, settings: Iterable[str] = (), force: bool = False
+) -> list[Job]:
+    """Return the jobs for the reports named (all when none is), with ``name=value`` `settings` applied.
+
+    Raises
+    ------
+    CatalogueError
+        On a fault in the catalogue, an unknown report, or an unknown or ill-typed parameter.
+    """
+    chosen = catalogue.load(project).select(list(ids))
+    settings = list(settings)
+    library = fingerprint.Library.read(project.library)
+    jobs = []
+    for report in chosen:
+        changed = parameters.overrides(report.known, settings, where=f"report '{report.id}'")
+        set_up = replace(report, values={**report.values, **changed})
+        taken = fingerprint.take(set_up, project=project, library=library)
+        jobs.append(Job(project=project, report=set_up, fingerprint=taken, overrides=changed, force=force))
+    return jobs
+
+
+def build(
+    project: Project,
+    ids: Iterable[str] = (),
+    *,
+    settings: Iterable[str] = (),
+    workers: int | None = None,
+    force: bool = False,
+    say: Say = lambda _: None,
+) -> list[Outcome]:
+    """Bring reports and the index up to date.
+
+    Parameters
+    ----------
+    ids
+        Reports to build; all when empty.
+    settings
+        ``name=value`` texts that override parameters of the reports chosen.
+    workers
+        Reports built at the same time; by default as many as there are cores, or stale reports if fewer.
+    force
+        Build even what is up to date.
+    say
+        Called with each line of progress.
+
+    Returns
+    -------
+    list of Outcome
+        One for each report chosen, in the order of the catalogue.
+
+    Raises
+    ------
+    CatalogueError
+        Before anything runs.
+    BuildError
+        After everything has run, when at least one report failed; the message sums up which and why.
+    """
+    if workers is not None and workers < 1:
+        raise CatalogueError(f"--jobs is {workers}; expected at least 1.")
+    jobs = plan(project, ids, settings=settings, force=force)
+    outcomes = _run(project, jobs, workers=workers, force=force, say=say)
+    write_index(project)
+    say(_closing(outcomes.values(), project))
+    failed = [o for o in outcomes.values() if o.status == "failed"]
+    if failed:
+        lines = "\n".join(f"  {o.report}: {o.reason}" for o in failed)
+        raise BuildError(f"{len(failed)} of {len(outcomes)} reports failed and are not published:\n{lines}")
+    return [outcomes[job.report.id] for job in jobs]
+
+
+def write_index(project: Project) -> Path:
+    """Write ``reports/index.html`` from what the reports of the catalogue have left on disk.
+
+    It is cheap and depends on failed reports too, so it is made after every build, not as a task.
+    """
+    from soa_evidence.publish import index
+
+    html = index.render([_entry(project, report) for report in catalogue.load(project).reports])
+    path = project.reports / "index.html"
+    if not path.is_file() or path.read_text(encoding="utf-8") != html:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(html, encoding="utf-8")
+    return path
+
+
+def _entry(project: Project, report: Report) -> dict[str, object]:
+    """Return what the index says of a report; one whose page is absent is "not built"."""
+    folder = project.report(report.id)
+    run = record.read(folder / "run.json") or {}
+    status = run.get("status", "not built") if (folder / "index.html").is_file() else "not built"
+    return {
+        **report.meta,
+        "status": status,
+        "href": f"{report.id}/index.html",
+        "headline": run.get("headline", []),
+        "numbers": record.read(folder / "numbers.json") or [],
+        "run": run,
+    }
+
+
+def _run(
+    project: Project, jobs: list[Job], *, workers: int | None, force: bool, say: Say
+) -> dict[str, Outcome]:
+    from soa_evidence.publish import tasks
+
+    by_id = {job.report.id: job for job in jobs}
+    to_build = list(by_id) if force else tasks.stale(jobs, project=project)
+    progress = _Progress(by_id, say)
+    for report_id in by_id:
+        if report_id not in to_build:
+            progress.up_to_date(report_id)
+    if to_build:
+        tasks.build(
+            [by_id[i] for i in to_build],
+            project=project,
+            workers=min(workers or os.cpu_count() or 1, len(to_build)),
+            started=progress.started,
+            finished=progress.finished,
+        )
+    return {i: progress.outcomes[i] for i in by_id}
+
+
+class _Progress:
+    """Keeps the outcomes and says one line as each report starts and as it finishes."""
+
+    def __init__(self, jobs: dict[str, Job], say: Say) -> None:
+        self.jobs, self.say = jobs, say
+        self.outcomes: dict[str, Outcome] = {}
+        self._since: dict[str, float] = {}
+        self._width = max(map(len, jobs), default=0)
+
+    def up_to_date(self, report_id: str) -> None:
+        self._done(Outcome(report=report_id, status="up to date"), "up to date")
+
+    def started(self, report_id: str) -> None:
+        self._since[report_id] = time.monotonic()
+        self.say(f"{' ' * len(self._count(0))}  {report_id:<{self._width}}  running")
+
+    def finished(self, report_id: str, error: BaseException | None) -> None:
+        seconds = time.monotonic() - self._since.get(report_id, time.monotonic())
+        if error is None:
+            self._done(
+                Outcome(report=report_id, status="built", seconds=seconds), f"built in {seconds:.0f} s"
+            )
+            return
+        reason = str(error).strip() or type(error).__name__
+        if not isinstance(error, NotebookError | CheckFailedError):
+            # The worker could not leave an error page itself; an old page must not look current.
+            reason = f"{type(error).__name__}: {reason}"
+            publication.fail(self.jobs[report_id], [_unexpected(reason)])
+        text = f"FAILED after {seconds:.0f} s"
+        self._done(Outcome(report=report_id, status="failed", seconds=seconds, reason=reason), text)
+
+    def _done(self, outcome: Outcome, text: str) -> None:
+        self.outcomes[outcome.report] = outcome
+        self.say(f"{self._count(len(self.outcomes))}  {outcome.report:<{self._width}}  {text}")
+
+    def _count(self, done: int) -> str:
+        total = str(len(self.jobs))
+        return f"[{done:>{len(total)}}/{total}]"
+
+
+def _unexpected(reason: str) -> dict[str, object]:
+    return disclosure.reason(
+        "The report could be published",
+        observed=reason.splitlines()[0],
+        expected="no error while publishing",
+        why="An error here is a fault of the toolkit or of the machine, not of the evidence.",
+    )
+
+
+def _closing(outcomes: Iterable[Outcome], project: Project) -> str:
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        counts[outcome.status] = counts.get(outcome.status, 0) + 1
+    told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+    shown = os.path.relpath(project.reports / "index.html")
+    return f"{told}. Index: {shown}"

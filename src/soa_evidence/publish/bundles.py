@@ -1,0 +1,73 @@
+"""What an executed notebook says: the bundles of numbers, checks, sentences, figures and tables in its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from soa_evidence.errors import BuildError, nearest
+
+__all__ = ["MIME", "Bundles", "collect"]
+
+MIME = "application/vnd.soa-evidence.v1+json"
+KINDS = ("numbers", "checks", "evidence", "figure", "table", "sentence")
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundles:
+    """All bundles of one executed notebook, in the order of its cells."""
+
+    numbers: tuple[Item, ...] = ()
+    checks: tuple[Item, ...] = ()
+    packages: tuple[Item, ...] = ()
+    figures: tuple[Item, ...] = ()
+    tables: tuple[Item, ...] = ()
+    sentences: tuple[Item, ...] = ()
+
+    @property
+    def headlines(self) -> tuple[Item, ...]:
+        """The sentences of the answer."""
+        return tuple(s for s in self.sentences if s.get("role") == "headline")
+
+    @property
+    def failed(self) -> tuple[Item, ...]:
+        """Checks whose verdict forbids publication."""
+        return tuple(c for c in self.checks if c.get("verdict") == "fail")
+
+
+def collect(notebook: Any) -> Bundles:
+    """Gather the bundles from an executed notebook (nbformat node); the same item shown twice counts once."""
+    found: dict[str, list[Item]] = {kind: [] for kind in KINDS}
+    for bundle in _outputs(notebook):
+        kind = bundle.get("kind")
+        if kind not in KINDS:
+            raise BuildError(
+                f"An output has the kind {kind!r}.{nearest(kind, KINDS)} Known: {', '.join(KINDS)}."
+            )
+        inner = "packages" if kind == "evidence" else kind
+        _add(found[kind], bundle[inner] if kind in ("numbers", "checks", "evidence") else [bundle])
+        # a sentence brings the entries of the numbers it speaks of
+        _add(found["numbers"], bundle.get("ledger", []))
+    return Bundles(
+        numbers=tuple(found["numbers"]),
+        checks=tuple(found["checks"]),
+        packages=tuple(found["evidence"]),
+        figures=tuple(found["figure"]),
+        tables=tuple(found["table"]),
+        sentences=tuple(found["sentence"]),
+    )
+
+
+def _add(found: list[Item], items: list[Item]) -> None:
+    found.extend(item for item in items if item not in found)
+
+
+def _outputs(notebook: Any) -> Iterator[Item]:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            bundle = output.get("data", {}).get(MIME)
+            if bundle is not None:
+                yield from bundle if isinstance(bundle, list) else [bundle]

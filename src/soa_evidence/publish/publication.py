@@ -1,0 +1,104 @@
+"""One report from notebook to sealed folder: run, gather, pass the gate, record, render."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from soa_evidence.errors import CheckFailedError
+from soa_evidence.publish import bundles, disclosure, execute, record
+from soa_evidence.publish.bundles import Bundles, Item
+from soa_evidence.publish.catalogue import Report
+from soa_evidence.publish.fingerprint import Fingerprint
+from soa_evidence.publish.parameters import Value
+from soa_evidence.publish.project import Project
+
+__all__ = ["Job", "fail", "publish"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """All that is needed to publish one report; travels to a worker process."""
+
+    project: Project
+    report: Report
+    fingerprint: Fingerprint
+    overrides: Mapping[str, Value] = field(default_factory=dict)
+    force: bool = False
+
+
+def publish(job: Job) -> None:
+    """Publish the report of `job`, or leave an error page and raise.
+
+    Raises
+    ------
+    NotebookError
+        When a cell raised or the kernel died.
+    CheckFailedError
+        When the gate refused the report.
+    BuildError
+        When the notebook showed something that is not understood.
+    """
+    try:
+        executed = execute.run(
+            job.project.notebook(job.report.notebook),
+            job.project.executed(job.report.id),
+            parameters=job.report.values,
+            seal=job.fingerprint.execution,
+            force=job.force,
+        )
+    except execute.NotebookError as error:
+        fail(job, [_stopped(error.cell_error)])
+        raise
+    found = bundles.collect(executed)
+    refused = disclosure.refusals(
+        disclosure.Shown(
+            bundles=found,
+            evidence=job.report.evidence,
+            smallest=disclosure.smallest_counts(job.project.evidence, job.report.evidence),
+        )
+    )
+    if refused:
+        fail(job, refused, found=found, executed=executed)
+        raise CheckFailedError("; ".join(f"{r['name']}: {r['observed']}" for r in refused))
+    _seal(job, found, executed)
+
+
+def fail(job: Job, reasons: list[Item], *, found: Bundles | None = None, executed: Any = None) -> None:
+    """Leave an error page and a failed record that give `reasons`, and no number."""
+    from soa_evidence.publish import page
+
+    run = _run(job, found or Bundles(), executed=executed, failed=reasons)
+    html = page.render_failure(job.report.meta, reasons)
+    record.write_failed(job.project.report(job.report.id), page=html, run=run)
+
+
+def _seal(job: Job, found: Bundles, executed: Any) -> None:
+    from soa_evidence.publish import page
+
+    run = _run(job, found, executed=executed)
+    html = page.render(executed, report=job.report.meta, run=run)
+    record.write_published(job.project.report(job.report.id), page=html, run=run, bundles=found)
+
+
+def _run(job: Job, found: Bundles, *, executed: Any, failed: list[Item] | None = None) -> dict[str, Any]:
+    return record.describe(
+        job.report.meta,
+        parameters=job.report.values,
+        overrides=job.overrides,
+        hashes=job.fingerprint.parts,
+        bundles=found,
+        failed=failed or [],
+        executed=executed,
+        root=job.project.root,
+    )
+
+
+def _stopped(error: execute.CellError) -> Item:
+    return disclosure.reason(
+        "The notebook ran to its end",
+        observed=error.text,
+        expected="no error in any cell",
+        why="A report is published whole or not at all.",
+    )
