@@ -1,1 +1,19 @@
-"""Figures."""
+"""Figures, one file a kind, all in one house style."""
+
+from soa_evidence.reporting.figures.caterpillar import caterpillar
+from soa_evidence.reporting.figures.class_comparison import class_comparison
+from soa_evidence.reporting.figures.figure import Figure
+from soa_evidence.reporting.figures.forest import forest
+from soa_evidence.reporting.figures.funnel import funnel
+from soa_evidence.reporting.figures.predictive_check import predictive_check
+from soa_evidence.reporting.figures.probability_curve import probability_curve
+
+__all__ = [
+    "Figure",
+    "caterpillar",
+    "class_comparison",
+    "forest",
+    "funnel",
+    "predictive_check",
+    "probability_curve",
+]
