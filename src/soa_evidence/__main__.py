@@ -12,6 +12,7 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
+SOURCES = ("nhs-proms", "nhs-units")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -88,8 +89,9 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, list[str]]]:
     add("id", metavar="ID", help="id of the new report, e.g. shoulder-readmission")
     command("clean", _clean, "Remove built pages and build state; numbers.json and run.json stay.")
     add = command("ingest", _ingest, "Build evidence packages from official releases.")
-    add("source", metavar="SOURCE", help="nhs-proms or nhs-units")
+    add("source", metavar="SOURCE", help=" or ".join(SOURCES))
     add("paths", nargs="+", type=Path, metavar="PATH", help="files or folders of the release")
+    add("--classes", type=Path, metavar="FILE", help="table of provider classes, to build nhs-units too")
     add("--out", type=Path, metavar="FOLDER", help="where packages are written (default: evidence/)")
     return parser, commands
 
@@ -151,11 +153,26 @@ def _clean(_given: argparse.Namespace) -> int:
 
 
 def _ingest(given: argparse.Namespace) -> int:
-    from soa_evidence.publish import ingest
+    from soa_evidence import evidence
 
-    for made in ingest.ingest(given.source, given.paths, out=given.out):
-        print(made)
+    out = given.out or _evidence_folder()
+    match given.source, given.paths:
+        case "nhs-proms", paths:
+            print(evidence.nhs_proms.build(paths, out, classes=given.classes))
+        case "nhs-units", [path]:
+            print(f"Built {evidence.nhs_units.build(path, out)}.")
+        case "nhs-units", paths:
+            raise InputError(f"nhs-units is made from one file of classes; {len(paths)} were given.")
+        case source, _:
+            known = ", ".join(SOURCES)
+            raise InputError(f"There is no source '{source}'.{nearest(source, SOURCES)} Known: {known}.")
     return 0
+
+
+def _evidence_folder() -> Path:
+    from soa_evidence.publish.project import Project
+
+    return Project.find().evidence
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ check = Check(name="toy check", verdict=verdict, observed=joint, expected="hip o
 """
 RESULTS = """\
 estimates = Estimates(
-    estimand="toy difference", labels=("a", "b"), unit="per 1,000 patients", method="toy", interval="confidence",
-    checks=(check,), mean=[centre, 1 / 3], covariance=[[1.0, 0.0], [0.0, 1.0]],
+    estimand="toy difference", labels=("a", "b"), unit="per 1,000 patients", method="toy",
+    interval="confidence", checks=(check,), mean=[centre, 1 / 3], covariance=[[1.0, 0.0], [0.0, 1.0]],
 )
 numbers = reporting.numbers(estimates, id="difference", population="toy patients", evidence=[package])
 numbers
@@ -90,7 +90,8 @@ def write_package(folder: Path, values: str = "1", **more: Any) -> None:
     field = {"name": "n", "type": "integer", "title": "n", "description": "a count", "unit": "count"}
     resource = {
         "name": "toy", "title": "Toy", "path": "toy.csv", "format": "csv", "bytes": len(data),
-        "hash": "sha256:" + hashlib.sha256(data).hexdigest(), "schema": {"fields": [field], "primaryKey": ["n"]},
+        "hash": "sha256:" + hashlib.sha256(data).hexdigest(),
+        "schema": {"fields": [field], "primaryKey": ["n"]},
     }  # fmt: skip
     descriptor = {
         "profile": "tabular-data-package", "name": folder.name, "title": "A toy", "description": "A toy.",
@@ -109,7 +110,7 @@ def entry(report: str, *, notebook: str = "toy", evidence: str = "syn-toy", valu
 
 
 def make(root: Path, catalogue: str) -> Project:
-    """A project with packages syn-toy and syn-other, notebooks toy and other (the same on the other package)."""
+    """A project with packages syn-toy and syn-other, notebook toy on the first and other on the second."""
     project = Project(root)
     project.analyses.mkdir(parents=True)
     write_package(project.evidence / "syn-toy")

@@ -1,4 +1,4 @@
-"""What an executed notebook says: the bundles of numbers, checks, sentences, figures and tables in its outputs."""
+"""What an executed notebook says: numbers, checks, sentences, figures and tables in its outputs."""
 
 from __future__ import annotations
 

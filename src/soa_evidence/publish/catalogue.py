@@ -54,9 +54,10 @@ class Report:
         entry = _entry(report_id, raw, where=where)
         name = _text(entry, "notebook", where=where)
         if name not in notebooks:
-            if name not in project.notebooks():
+            present = project.notebooks()
+            if name not in present:
                 raise CatalogueError(
-                    f"{where}: there is no notebook '{name}' in analyses/.{nearest(name, project.notebooks())}"
+                    f"{where}: there is no notebook '{name}' in analyses/.{nearest(name, present)}"
                 )
             notebooks[name] = Notebook.read(project.notebook(name))
         known = parameters.of_notebook(notebooks[name])
@@ -91,7 +92,8 @@ class Catalogue:
         for report_id in ids:
             if report_id not in known:
                 raise CatalogueError(
-                    f"There is no report '{report_id}'.{nearest(report_id, known)} `soa-evidence list` shows them all."
+                    f"There is no report '{report_id}'.{nearest(report_id, known)} "
+                    "`soa-evidence list` shows them all."
                 )
         return tuple(known[i] for i in dict.fromkeys(ids)) if ids else self.reports
 
@@ -105,7 +107,7 @@ def load(project: Project) -> Catalogue:
         On anything that is not as the module's docstring says.
     """
     try:
-        raw = yaml.load(project.catalogue.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - safe
+        raw = yaml.load(project.catalogue.read_text(encoding="utf-8"), Loader=_StrictLoader)
     except yaml.YAMLError as error:
         raise CatalogueError(f"catalogue.yml is not valid YAML: {error}") from None
     if not isinstance(raw, dict) or not raw:

@@ -22,8 +22,8 @@ from soa_evidence.publish.bundles import Bundles, Item
 __all__ = ["RULES", "Shown", "reason", "refusals", "smallest_counts"]
 
 NUMBER_FIELDS = (
-    "id", "estimand", "label", "estimate", "lower", "upper", "level", "interval", "unit", "population", "method",
-    "evidence", "checks",
+    "id", "estimand", "label", "estimate", "lower", "upper", "level", "interval", "unit", "population",
+    "method", "evidence", "checks",
 )  # fmt: skip
 #: Without these a number says nothing; the others may be absent from a number that stands alone.
 ALWAYS = ("id", "estimand", "estimate", "unit", "population", "method", "evidence")
@@ -32,7 +32,7 @@ UNCERTAINTY = ("lower", "upper", "level", "interval")
 PEOPLE = re.compile(r"\b(count|records?|patients?|people|persons?|operations?|events?|deaths?)\b")
 #: Ids become file names and link targets.
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-#: A file with fewer than this many readers' eyes on it still names no one: descriptors may ask for more.
+#: The evidence package alone knows what may point at a person.
 NO_LIMIT = 0.0
 
 
@@ -56,7 +56,7 @@ def refusals(shown: Shown) -> list[Item]:
 
 
 def smallest_counts(folder: Path, names: tuple[str, ...]) -> dict[str, float]:
-    """Return, by package, the smallest count it allows to be shown (``soa:smallestCount``; 0 when not stated)."""
+    """Return, by package, the smallest count it lets be shown: ``soa:smallestCount``, or 0."""
     limits: dict[str, float] = {}
     for name in names:
         descriptor = json.loads((folder / name / "datapackage.json").read_text(encoding="utf-8"))
@@ -152,7 +152,7 @@ def _evidence_is_declared(shown: Shown) -> Iterator[Item]:
                 f"Number '{number.get('id')}' rests on declared evidence",
                 observed=f"names {', '.join(map(str, foreign))}",
                 expected=f"among {', '.join(shown.evidence)}",
-                why="The catalogue says what a report is built from; anything else would not trigger a rebuild.",
+                why="What the catalogue does not declare would not trigger a rebuild when it changes.",
             )
 
 
@@ -202,7 +202,7 @@ def _counts_are_large_enough(shown: Shown) -> Iterator[Item]:
 
 
 def _stands_alone(number: Item) -> bool:
-    """Say whether a number needs no interval: a plain count, or a posterior probability, itself uncertainty."""
+    """Say whether a number needs no interval: a plain count, or a probability, which is uncertainty itself."""
     estimate = number.get("estimate")
     probability = "probability" in str(number.get("estimand", "")).lower()
     return _is_count(number) or (probability and _finite(estimate) and 0 <= float(estimate or 0) <= 1)

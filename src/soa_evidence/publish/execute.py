@@ -34,7 +34,7 @@ QUIET = {
 
 @dataclass(frozen=True, kw_only=True)
 class CellError:
-    """Where and why a notebook stopped; `cell` counts all cells of the notebook as written, from 1."""
+    """Where and why a notebook stopped; `cell` counts code cells from 1, as JupyterLab shows them."""
 
     cell: int
     tag: str
@@ -47,7 +47,7 @@ class CellError:
         if not self.cell:
             return self.reason
         name = f"tagged '{self.tag}'" if self.tag else f"`{self.first_line}`"
-        return f"cell {self.cell} {name}: {self.reason}"
+        return f"code cell {self.cell} {name}: {self.reason}"
 
 
 class NotebookError(BuildError):
@@ -82,19 +82,26 @@ def run(
     NotebookError
         When a cell raises or the kernel dies.
     """
-    import nbformat
-
     if not force and output.is_file():
-        kept = nbformat.read(output, as_version=4)
+        kept = _read(output)
         if kept.metadata.get(SEAL, {}).get("seal") == seal:
             return kept
+    import nbformat
+
     output.parent.mkdir(parents=True, exist_ok=True)
     output.unlink(missing_ok=True)
     with _environment(QUIET), _streams_to(output.with_suffix(".log")):
         executed = _papermill(source, output, dict(parameters))
     executed.metadata[SEAL] = {"seal": seal}
-    nbformat.write(executed, output)
+    output.write_text(nbformat.writes(executed), encoding="utf-8")  # type: ignore[no-untyped-call]
     return executed
+
+
+def _read(path: Path) -> Any:
+    """Return a notebook file as an nbformat node."""
+    import nbformat
+
+    return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
 
 
 def _papermill(source: Path, output: Path, parameters: dict[str, Value]) -> Any:
@@ -122,13 +129,11 @@ def _papermill(source: Path, output: Path, parameters: dict[str, Value]) -> Any:
 
 def _locate(output: Path, error: Any) -> CellError:
     """Find the failed cell's number in the notebook as written: papermill adds cells of its own."""
-    import nbformat
-
     added = {"injected-parameters", "papermill-error-cell-tag"}
     number, tags = 0, []
-    for cell in nbformat.read(output, as_version=4).cells:
+    for cell in _read(output).cells:
         tags = cell.metadata.get("tags", [])
-        number += not added & set(tags)
+        number += cell.cell_type == "code" and not added & set(tags)
         if cell.cell_type == "code" and cell.source == error.source and _raised(cell):
             break
     last = str(error.evalue).strip().splitlines()

@@ -40,7 +40,7 @@ FORBIDDEN = {
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One cell: `number` counts all cells from 1."""
+    """One cell; `number` counts code cells from 1, as JupyterLab shows them after running all."""
 
     number: int
     kind: str
@@ -56,8 +56,8 @@ class Cell:
     @property
     def place(self) -> str:
         """Where the cell is, for a message."""
-        tag = f" tagged {', '.join(self.tags)}" if self.tags else ""
-        return f"cell {self.number}{tag}"
+        tag = f" tagged '{self.tags[0]}'" if self.tags else ""
+        return f"code cell {self.number}{tag}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,8 @@ class Notebook:
         """Read a notebook file; one that is not valid notebook JSON is an error naming the file."""
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            cells = tuple(_cell(number, cell) for number, cell in enumerate(raw["cells"], start=1))
+            kinds = [cell["cell_type"] for cell in raw["cells"]]
+            cells = tuple(_cell(kinds[: at + 1].count("code"), cell) for at, cell in enumerate(raw["cells"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CatalogueError(
                 f"{path.name} cannot be read as a notebook ({type(error).__name__}: {error}). "
@@ -105,7 +106,7 @@ class Notebook:
         """Names given literally to ``evidence.load("...")``."""
         calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))
         loads = (call for call in calls if ast.unparse(call.func) == "evidence.load" and call.args)
-        return {call.args[0].value for call in loads if _is_text(call.args[0])}  # type: ignore[attr-defined]
+        return {text for text in map(_text, (call.args[0] for call in loads)) if text is not None}
 
     def nodes(self) -> Iterator[tuple[Cell, ast.AST]]:
         """Every syntax node of every code cell; a cell that does not parse is an error naming it."""
@@ -130,8 +131,9 @@ def _cell(number: int, raw: dict[str, Any]) -> Cell:
     )
 
 
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _text(node: ast.AST) -> str | None:
+    """Return what a literal text says, None for any other node."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def _outputs_are_stripped(notebook: Notebook) -> Iterator[str]:
@@ -162,7 +164,7 @@ def _fixed_headings(notebook: Notebook) -> Iterator[str]:
 
 def _no_logic(notebook: Notebook) -> Iterator[str]:
     for cell, node in notebook.nodes():
-        word = FORBIDDEN.get(type(node))  # type: ignore[call-overload]
+        word = FORBIDDEN.get(type(node))
         if word:
             yield f"{cell.place} uses '{word}'; notebooks hold no logic, move it into src/soa_evidence"
 

@@ -102,8 +102,9 @@ class Parameter:
         try:
             default = ast.literal_eval(statement.value)
         except ValueError:
+            written = ast.unparse(statement.value)
             raise CatalogueError(
-                f"{where}: the default of '{name}' is `{ast.unparse(statement.value)}`; expected a plain literal."
+                f"{where}: the default of '{name}' is `{written}`; expected a plain literal."
             ) from None
         last = statement.end_lineno or statement.lineno
         meaning = next(
@@ -135,7 +136,7 @@ class Parameter:
         return [c for t in self.types for c in t.choices] if closed else None
 
     def check(self, value: object, *, where: str) -> Value:
-        """Return `value` if it has one of the types; otherwise raise CatalogueError saying what was expected."""
+        """Return `value` if it has one of the types, else raise CatalogueError saying what was expected."""
         if any(t.fits(value) for t in self.types):
             return value  # type: ignore[return-value]
         choices = [c for t in self.types for c in t.choices]

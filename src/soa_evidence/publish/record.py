@@ -22,8 +22,8 @@ __all__ = ["describe", "numbers_json", "read", "to_json", "write_failed", "write
 
 SIGNIFICANT_DIGITS = 10
 PACKAGES = (
-    "soa-evidence", "arviz", "matplotlib", "numpy", "nutpie", "pandas", "papermill", "pymc", "pytensor", "scipy",
-    "statsmodels",
+    "soa-evidence", "arviz", "matplotlib", "numpy", "nutpie", "pandas", "papermill", "pymc", "pytensor",
+    "scipy", "statsmodels",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytask
-from loky import ProcessPoolExecutor
+from loky import ProcessPoolExecutor  # type: ignore[import-untyped]  # ships without types
 from pytask_parallel import ParallelBackend, WorkerType, registry
 
 from soa_evidence.errors import BuildError
