@@ -1,0 +1,13 @@
+"""Evidence packages: data with licence, sources, hash, schema and units, refused unless all are in order.
+
+>>> from soa_evidence import evidence
+>>> package = evidence.load("nhs-units")     # doctest: +SKIP
+>>> package.table().head()                   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from soa_evidence.evidence import nhs_proms, nhs_units
+from soa_evidence.evidence.load import Package, check, load, names, seal
+
+__all__ = ["Package", "check", "load", "names", "nhs_proms", "nhs_units", "seal"]

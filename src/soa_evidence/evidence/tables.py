@@ -1,0 +1,199 @@
+"""The files of a package as typed tables: reading, and writing to the same bytes every time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from soa_evidence.errors import nearest
+
+__all__ = ["digest", "read", "write"]
+
+Json = Mapping[str, Any]
+_SMALLEST_FIRST = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
+_TRUTH = {"true": True, "false": False}
+
+
+def digest(path: Path) -> str:
+    """Return the file's SHA-256 as the Data Package standard writes it, ``sha256:<hex>``."""
+    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read(path: Path, resource: Json) -> tuple[pd.DataFrame, list[str]]:
+    """Read one resource and give each column the type its schema declares.
+
+    Returns
+    -------
+    frame : DataFrame
+        Columns in the order of the schema. Strings are Python ``str`` (missing: ``None``); required integers
+        ``int64``; numbers, and integers that may be missing, ``float64`` (missing: NaN); booleans ``bool``.
+    problems : list of str
+        What hinders that, by row and field. When there are any the frame is empty.
+    """
+    fields = resource["schema"]["fields"]
+    try:
+        raw = _read_csv(path) if resource["format"] == "csv" else _read_parquet(path, fields)
+    except (ValueError, OSError) as failure:  # pyarrow's and pandas' reading errors are ValueErrors
+        return pd.DataFrame(), [f"cannot be read as {resource['format']}: {str(failure).splitlines()[0]}"]
+    if isinstance(raw, list):
+        return pd.DataFrame(), raw
+    problems = _column_problems([str(column) for column in raw.columns], fields)
+    if problems:
+        return pd.DataFrame(), problems
+    if raw.empty:
+        return pd.DataFrame(), ["holds no rows; expected at least one."]
+    columns = {}
+    for field in fields:
+        columns[field["name"]], found = _typed(raw[field["name"]], field)
+        problems += found
+    return (pd.DataFrame() if problems else pd.DataFrame(columns)), problems
+
+
+def _read_csv(path: Path) -> pd.DataFrame | list[str]:
+    if path.stat().st_size == 0:
+        return ["is empty (0 bytes); expected a header and at least one row."]
+    return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8", header=0)
+
+
+def _read_parquet(path: Path, fields: list[Json]) -> pd.DataFrame | list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if path.stat().st_size == 0:
+        return ["is empty (0 bytes); expected a Parquet file."]
+    with pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        text = [
+            name for name, kind in zip(schema.names, schema.types, strict=True) if pa.types.is_string(kind)
+        ]
+    table = pq.read_table(path, read_dictionary=text, partitioning=None)
+    tests = {
+        "string": lambda kind: pa.types.is_dictionary(kind) or pa.types.is_large_string(kind),
+        "integer": pa.types.is_integer,
+        "number": lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind),
+        "boolean": pa.types.is_boolean,
+    }
+    declared = {field["name"]: field["type"] for field in fields}
+    problems = [
+        f"field '{name}' is stored as {schema.field(name).type}, but the descriptor declares {declared[name]}."
+        for name in table.column_names
+        if name in declared and not tests[declared[name]](table.schema.field(name).type)
+    ]
+    return problems or table.to_pandas(ignore_metadata=True, split_blocks=True)
+
+
+def _column_problems(columns: list[str], fields: list[Json]) -> list[str]:
+    declared = [field["name"] for field in fields]
+    return [
+        *(
+            f"has the column '{name}', which the descriptor does not declare.{nearest(name, declared)}"
+            for name in columns
+            if name not in declared
+        ),
+        *(
+            f"lacks the column '{name}' that the descriptor declares.{nearest(name, columns)}"
+            for name in declared
+            if name not in columns
+        ),
+    ]
+
+
+def _typed(column: pd.Series[Any], field: Json) -> tuple[pd.Series[Any], list[str]]:
+    """Convert one column; the second value names the first row that will not convert."""
+    kind, missing = field["type"], column.isna()
+    if kind == "string":
+        return column.astype(object).where(~missing, None), []
+    if kind == "boolean":
+        values = column if column.dtype == bool else column.str.lower().map(_TRUTH)
+        wrong = values.isna() & ~missing
+        return (values.astype(bool) if not values.isna().any() else values.astype(object)), _wrong(
+            column, wrong, field
+        )
+    values = pd.to_numeric(column, errors="coerce").astype(float) if column.dtype == object else column
+    if values.dtype.kind in "iu":
+        return values.astype(np.int64 if kind == "integer" else np.float64), []
+    wrong = (values.isna() & ~missing) | np.isinf(values)
+    if kind == "integer":
+        wrong |= values.notna() & (values != values.round())
+        if not wrong.any() and not missing.any():
+            return values.astype(np.int64), []
+    return values.astype(np.float64), _wrong(column, wrong, field)
+
+
+def _wrong(column: pd.Series[Any], wrong: pd.Series[Any], field: Json) -> list[str]:
+    rows = np.flatnonzero(wrong.to_numpy(dtype=bool))
+    if not len(rows):
+        return []
+    also = f" ({len(rows):,} rows)" if len(rows) > 1 else ""
+    article = "an integer" if field["type"] == "integer" else f"a {field['type']}"
+    return [f"row {rows[0] + 1}, field '{field['name']}': {column.iloc[rows[0]]!r} is not {article}{also}."]
+
+
+def write(frame: pd.DataFrame, path: Path, resource: Json) -> None:
+    """Write a table so that the same content always gives the same bytes.
+
+    Rows are sorted by the schema's primary key (fields with an ``enum`` in the enum's order), columns take the
+    order of the schema, integers the smallest type that holds them. Nothing about the time, the machine or
+    pandas is stored; Parquet files do name the version of the pyarrow library that wrote them.
+    """
+    fields = resource["schema"]["fields"]
+    frame = frame[[field["name"] for field in fields]].reset_index(drop=True)
+    order = pd.DataFrame(index=frame.index)
+    for field in fields:
+        if field["name"] in resource["schema"].get("primaryKey", []):
+            levels = field.get("constraints", {}).get("enum")
+            values = frame[field["name"]]
+            order[field["name"]] = (
+                values if levels is None else pd.Categorical(values, levels, ordered=True).codes
+            )
+    if len(order.columns):
+        keys = [str(key) for key in resource["schema"]["primaryKey"]]
+        frame = frame.loc[order.sort_values(keys, kind="stable").index]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if resource["format"] == "csv":
+        path.write_bytes(frame.to_csv(index=False, lineterminator="\n").encode())
+    else:
+        _write_parquet(frame, path, fields)
+
+
+def _write_parquet(frame: pd.DataFrame, path: Path, fields: list[Json]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = [_array(frame[field["name"]], field) for field in fields]
+    table = pa.Table.from_arrays(arrays, names=[field["name"] for field in fields])
+    pq.write_table(
+        table,
+        path,
+        version="2.6",
+        data_page_version="1.0",
+        compression="zstd",
+        compression_level=19,
+        use_dictionary=True,
+        row_group_size=1 << 20,
+        store_schema=False,
+        write_statistics=False,
+    )
+
+
+def _array(column: pd.Series[Any], field: Json) -> Any:
+    import pyarrow as pa
+
+    missing = column.isna().to_numpy()
+    if field["type"] == "string":
+        return pa.array(column.astype(object).where(~missing, None).to_list(), pa.string())
+    if field["type"] == "boolean":
+        return pa.array(column.to_numpy(dtype=bool), pa.bool_())
+    if field["type"] == "number":
+        return pa.array(column.to_numpy(dtype=float), pa.float64(), mask=missing)
+    values = column.fillna(0).to_numpy().astype(np.int64)
+    kind = next(
+        (k for k in _SMALLEST_FIRST if np.iinfo(k).min <= values.min() and values.max() <= np.iinfo(k).max),
+        "int64",
+    )
+    return pa.array(values.astype(kind), mask=missing)
