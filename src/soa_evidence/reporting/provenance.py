@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from soa_evidence.reporting import bundle as bundles
 from soa_evidence.reporting import safe
 from soa_evidence.results import Check
 
-__all__ = ["VERDICTS", "ChecksShown", "EvidenceShown", "checks", "checks_table", "evidence_used"]
+__all__ = ["VERDICTS", "ChecksShown", "EvidenceShown", "checks", "checks_table", "evidence_used", "tally"]
 
 
 class Package(Protocol):
@@ -66,8 +66,21 @@ def checks(items: Iterable[Check]) -> ChecksShown:
     return ChecksShown(checks=tuple(sorted(unique.values(), key=lambda c: order.index(c.verdict))))
 
 
-def checks_table(records: Iterable[dict[str, Any]], caption: str = "Checks") -> str:
+def tally(records: Iterable[Mapping[str, Any]]) -> str:
+    """Return "12 passed, 1 warning, 0 failed" for checks, or '' for none."""
+    verdicts = [record["verdict"] for record in records]
+    if not verdicts:
+        return ""
+    return ", ".join(
+        f"{verdicts.count(key)} {word}{'s' if key == 'warn' and verdicts.count(key) != 1 else ''}"
+        for key, (_, word) in VERDICTS.items()
+    )
+
+
+def checks_table(records: Iterable[Mapping[str, Any]], caption: str | None = None) -> str:
     """Return checks as an HTML table with the verdict in words and a symbol."""
+    records = list(records)
+    caption = caption or f"Checks: {tally(records)}"
     heads = ("Verdict", "What was checked, and why", "Observed", "Expected")
     table = (
         f'<table class="checks"><caption>{safe.escape(caption)}</caption><thead><tr>'
@@ -79,7 +92,7 @@ def checks_table(records: Iterable[dict[str, Any]], caption: str = "Checks") -> 
     return bundles.region(table, caption)
 
 
-def _check_row(record: dict[str, Any]) -> str:
+def _check_row(record: Mapping[str, Any]) -> str:
     symbol, word = VERDICTS[record["verdict"]]
     cells = {key: safe.escape(record.get(key, "")) for key in ("name", "why", "observed", "expected")}
     return (

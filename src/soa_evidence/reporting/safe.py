@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["clean", "csv_text", "download_uri", "escape", "shorten", "slug"]
+__all__ = ["clean", "csv_text", "download_uri", "escape", "shorten", "slug", "verbatim"]
 
 # Controls that move the reading direction or hide text: they could make a name read as another one.
 _DIRECTION = dict.fromkeys([0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
@@ -36,6 +36,13 @@ def clean(text: object) -> str:
 def escape(text: object) -> str:
     """Return `text` cleaned and escaped for HTML, in content or in a quoted attribute."""
     return html.escape(clean(text), quote=True)
+
+
+def verbatim(text: object) -> str:
+    """Return `text` escaped for HTML with its lines and spaces kept, for code and printed output."""
+    lines = str(text).translate(_DIRECTION).expandtabs(4).splitlines()
+    kept = ("".join(c for c in line if unicodedata.category(c) not in ("Cc", "Cs")) for line in lines)
+    return html.escape("\n".join(kept), quote=True)
 
 
 def shorten(text: object, length: int) -> str:

@@ -100,15 +100,8 @@ def _draw_order(
         _points(axes, members, mark, 3.4 if size.narrow else 4.4)
     if reference is not None:
         axes.axhline(reference, color=style.INK, linewidth=1.2, linestyle=(0, (4, 3)), zorder=3)
-        axes.text(
-            len(ordered) + 1,
-            reference,
-            reference_label,
-            fontsize=style.SMALL,
-            ha="right",
-            va="bottom",
-            zorder=7,
-        )
+        # the low end of the order lies beneath the line, so its left is free
+        axes.text(0, reference, reference_label, fontsize=style.SMALL, va="bottom", zorder=7)
     for place, row in zip(chosen.index, rows_of(chosen), strict=True):
         mark = style.mark_of(row.group)
         axes.plot([place, place], [row.lower, row.upper], color=mark.hue, linewidth=3, zorder=6)
@@ -140,8 +133,9 @@ def _points(axes: Any, members: pd.DataFrame, mark: style.Mark, wide: float) -> 
 
 def _draw_ranks(canvas: Any, size: style.Size, chosen: pd.DataFrame, total: int, rank_text: str) -> None:
     height = canvas.get_figheight() * 72
-    axes = canvas.add_axes((0.012, 52 / height, 0.976, (_RANK_ROW * len(chosen) - 4) / height))
-    axes.set_xlim(0, total + 1)
+    inset = 15 / size.width
+    axes = canvas.add_axes((inset, 52 / height, 1 - 2 * inset, (_RANK_ROW * len(chosen) - 4) / height))
+    axes.set_xlim(1, total)
     axes.set_ylim(len(chosen) - 0.5, -0.72)
     axes.set_yticks([])
     axes.set_xticks([1, *(round(total * k / 4) for k in (1, 2, 3)), total])

@@ -14,7 +14,7 @@ from soa_evidence.reporting.sentences import Sentence
 
 __all__ = ["class_comparison"]
 
-_ROW = 78  # pixels a class
+_ROW = 92  # pixels a class
 
 
 def class_comparison(
@@ -74,7 +74,7 @@ def _places(rows: pd.DataFrame) -> int:
 
 
 def _of_class(dots: pd.DataFrame, row: Any) -> pd.DataFrame:
-    return dots.loc[(dots["group"] == row.label) | (dots["group"] == row.group)]
+    return dots[dots["group"].isin([row.label, row.group])]
 
 
 def _draw(
@@ -91,18 +91,19 @@ def _draw(
     axes = canvas.add_axes((0.012, 56 / height, 0.976, 1 - 80 / height))
     line = [] if reference is None else [reference]
     style.margins(axes, [*rows["lower"], *rows["upper"], *dots["estimate"], *line])
-    axes.set_ylim(len(rows) - 0.42, -0.66)
+    axes.set_ylim(len(rows) - 0.48, -0.62)
     axes.set_yticks([])
     style.axis(axes, label=unit_text)
     axes.locator_params(axis="x", nbins=5 if size.narrow else 8)
     if reference is not None:
         style.reference_line(axes, reference, reference_label)
+    largest = float(dots["size"].max()) if "size" in dots else 0.0
     for at, row in enumerate(rows_of(rows)):
         mark = style.mark_of(row.group)
-        _cloud(axes, _of_class(dots, row), at, mark)
+        _cloud(axes, _of_class(dots, row), at, mark, largest)
         style.bar(axes, row.lower, row.upper, at, mark.hue)
         style.dot(axes, row.estimate, at, mark)
-        style.row_head(axes, at - 0.46, row.label, _value(row, places), size)
+        style.row_head(axes, at - 0.32, row.label, _value(row, places), size)
 
 
 def _value(row: Any, places: int) -> str:
@@ -110,15 +111,15 @@ def _value(row: Any, places: int) -> str:
     return f"{formats.fixed(row.estimate, places)} ({formats.span(low, high)})"
 
 
-def _cloud(axes: Any, members: pd.DataFrame, at: int, mark: style.Mark) -> None:
-    """Scatter the hospitals of a class about its row, in a pattern that is the same every time."""
+def _cloud(axes: Any, members: pd.DataFrame, at: int, mark: style.Mark, largest: float) -> None:
+    """Scatter the hospitals of a class beneath its interval, in a pattern that is the same every time."""
     if members.empty:
         return
     ordered = members.sort_values("estimate", kind="stable").reset_index(drop=True)
     golden = 0.6180339887498949  # successive multiples fill the strip evenly without a random number
-    ordered["y"] = at + ((np.arange(len(ordered)) * golden) % 1 - 0.5) * 0.44
+    ordered["y"] = at + 0.16 + (np.arange(1, len(ordered) + 1) * golden) % 1 * 0.26
     if "size" in ordered:
-        share = ordered["size"].astype(float) / max(float(ordered["size"].max()), 1e-12)
+        share = ordered["size"].astype(float) / max(largest, 1e-12)
         # a few sizes only: each costs the page one shape, each dot then a few bytes
         ordered["mark"] = 3.0 + 2.0 * np.ceil(4 * np.sqrt(share.clip(0, 1))).clip(1, 4)
     else:
@@ -132,7 +133,7 @@ def _cloud(axes: Any, members: pd.DataFrame, at: int, mark: style.Mark) -> None:
             markersize=wide,
             markerfacecolor=mark.hue,
             markeredgewidth=0,
-            alpha=0.28,
+            alpha=0.38,
             zorder=2,
         )
 

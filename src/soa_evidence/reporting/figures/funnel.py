@@ -91,6 +91,7 @@ def _draw(
     most = float(data["volume"].max()) * 1.04
     axes.set_xlim(0, most)
     axes.locator_params(axis="x", nbins=4 if size.narrow else 7)
+    style.thousands(axes.xaxis)
     edge = {"ha": "right", "fontsize": style.SMALL, "zorder": 6}
     axes.text(most, reference, reference_label, va="bottom", **edge)
     for at, (level, line) in enumerate(lines.groupby("level", sort=False)):
@@ -153,8 +154,9 @@ def _describe(
     places = formats.significant_decimals(float(data["estimate"].abs().max()))
     low, high = (formats.fixed(f(data["estimate"]), places) for f in (min, max))
     text = (
-        f"{len(data):,} hospitals by {volume_text} ({data['volume'].min():,.0f} to {data['volume'].max():,.0f}) "
-        f"and {unit_text} ({low} to {high}); {reference_label} is {formats.fixed(reference, places)}. "
+        f"{len(data):,} hospitals by {volume_text} ({data['volume'].min():,.0f} to "
+        f"{data['volume'].max():,.0f}) and {unit_text} ({low} to {high}); "
+        f"{reference_label} is {formats.fixed(reference, places)}. "
         f"Limits: {', '.join(dict.fromkeys(lines['level']))}."
     )
     for row in rows_of(data[data["label"].isin(named)]):

@@ -1,4 +1,4 @@
-"""Does data made by the fitted model look like the data seen?"""
+"""Data replicated from the fitted model beside the data seen."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _draw(canvas: Any, size: style.Size, data: pd.DataFrame, level_text: str) ->
     axes = canvas.add_axes((0.012, 12 / height, 0.976, 1 - 38 / height))
     reach = max(1.6, float(data["observed_at"].abs().clip(upper=3.0).max()) * 1.15)
     axes.set_xlim(-reach, reach)
-    axes.set_ylim(len(data) - 0.5, -0.72)
+    axes.set_ylim(len(data) - 0.55, -0.72)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.axvspan(-1, 1, color=style.BAND, zorder=0)
@@ -112,10 +112,8 @@ def _heads(axes: Any, at: int, row: Any, size: style.Size) -> None:
     places = formats.decimals_for(row.lower, row.upper)
     low, high = formats.fixed(row.lower, places), formats.fixed(row.upper, places)
     style.row_head(axes, at - 0.46, row.statistic, _value(row), size)
-    for x, text, ha in ((-1, low, "right"), (1, high, "left")):
-        gap = -6 if ha == "right" else 6
-        spot = {"xytext": (gap, 0), "textcoords": "offset points", "va": "center", "ha": ha}
-        axes.annotate(text, (x, at), fontsize=style.SMALL, color=style.MUTED, **spot)
+    for x, text in ((-1, low), (1, high)):
+        axes.text(x, at + 0.27, text, fontsize=12, color=style.MUTED, va="center", ha="center", zorder=4)
 
 
 def _describe(data: pd.DataFrame, level_text: str) -> str:

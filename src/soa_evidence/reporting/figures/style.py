@@ -90,7 +90,7 @@ class Size:
         return self.name == "narrow"
 
 
-SIZES = (Size(name="wide", width=680, letters=62), Size(name="narrow", width=360, letters=38))
+SIZES = (Size(name="wide", width=680, letters=70), Size(name="narrow", width=360, letters=42))
 TEXT = 14.5
 SMALL = 13
 
@@ -220,10 +220,9 @@ def row_head(axes: Axes, at: float, name: str, value: str, size: Size) -> None:
     place = blended_transform_factory(axes.transAxes, axes.transData)
     paper = {"facecolor": "#ffffff", "edgecolor": "none", "pad": 2}
     shown = safe.shorten(name, max(10, size.letters - len(value)))
-    axes.text(
-        0, at, shown, transform=place, fontsize=TEXT, fontweight="bold", va="center", bbox=paper, zorder=6
-    )
-    axes.text(1, at, value, transform=place, fontsize=TEXT, va="center", ha="right", bbox=paper, zorder=6)
+    both: dict[str, Any] = {"transform": place, "fontsize": SMALL if size.narrow else TEXT, "va": "center"}
+    axes.text(0, at, shown, fontweight="bold", bbox=paper, zorder=6, **both)
+    axes.text(1, at, value, ha="right", bbox=paper, zorder=6, **both)
 
 
 def bar(axes: Axes, lower: float, upper: float, at: float, hue: str, *, width: float = 4) -> None:
@@ -260,6 +259,11 @@ def reference_line(axes: Axes, at: float, name: str, *, side: str | None = None)
     )
 
 
+def thousands(axis: Any) -> None:
+    """Write whole numbers with commas along an axis, and a true minus sign."""
+    axis.set_major_formatter(lambda value, _: f"{value:,.10g}".replace("-", "−"))
+
+
 def margins(axes: Axes, values: Iterable[float], *, share: float = 0.04) -> None:
     """Set the horizontal limits to hold `values` with a little room."""
     held = [float(value) for value in values]
@@ -274,7 +278,8 @@ def legend(canvas: Canvas, groups: Iterable[object], *, top: float, left: float 
     axes = canvas.add_axes((left, 1 - top / height, 1 - left, 22 / height))
     axes.set(xlim=(0, width * (1 - left)), ylim=(0, 1), xticks=[], yticks=[])
     at = 8.0
-    for mark in dict.fromkeys(mark_of(group) for group in groups):
+    present = {mark_of(group).family for group in groups}
+    for mark in (mark for mark in (SPECIALIST, GENERAL, INDEPENDENT, OTHER) if mark.family in present):
         dot(axes, at, 0.5, mark, scale=0.8)
         axes.text(at + 11, 0.5, mark.label, fontsize=SMALL, va="center", color=MUTED)
         at += 32 + 7.6 * len(mark.label)
