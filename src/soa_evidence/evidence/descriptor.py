@@ -2,11 +2,11 @@
 
 The format is the Data Package standard with a few keys of our own:
 
-- package: ``soa:kind`` (published, derived or synthetic), ``soa:smallestCount`` (smallest count the publisher of
-  the data lets anyone show), ``soa:truth`` (what generated a synthetic package), ``soa:caveats`` (sentences a
-  report must not hide);
+- package: ``soa:kind`` (published, derived or synthetic), ``soa:smallestCount`` (smallest count that the
+  data's publisher lets anyone show), ``soa:truth`` (what generated a synthetic package), ``soa:caveats``
+  (sentences a report must not hide);
 - field: ``unit`` (on every number), ``soa:atMost`` (a field of the same row that this one may not exceed),
-  ``soa:sumOf`` (fields of the same row that add up to this one), ``soa:outcome`` (what a count of events means).
+  ``soa:sumOf`` (fields of the same row that add up to this one), ``soa:outcome`` (what an event is).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def problems(descriptor: object, *, folder_name: str) -> list[str]:
     resources = descriptor.get("resources")
     if _filled(resources) and not _is_list(resources):
         found.append("'resources' is not a list.")
-    elif _is_list(resources):
+    elif isinstance(resources, list):
         found += _resources_problems(resources)
     return found
 
@@ -110,7 +110,7 @@ def _credit_problems(descriptor: Json) -> list[str]:
     found = []
     for key, needs in (("licenses", ("name", "path")), ("sources", ("path", "title"))):
         entries = descriptor.get(key)
-        if not _filled(entries):
+        if entries is None or not _filled(entries):
             continue
         if not _is_list(entries) or not all(isinstance(entry, Mapping) for entry in entries):
             found.append(f"'{key}' is not a list of objects.")
@@ -241,7 +241,7 @@ def _foreign_problems(
     # within another package the resource is looked up when that package is opened
     if "package" not in reference and reference.get("resource") not in resources:
         found.append(
-            f"{where}: a foreign key points to the unknown resource {reference.get('resource')!r}."
-            f"{nearest(reference.get('resource'), resources)}"
+            f"{where}: a foreign key points to the unknown resource "
+            f"{reference.get('resource')!r}.{nearest(reference.get('resource'), resources)}"
         )
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,96 +12,14 @@ import pandas as pd
 from soa_evidence.errors import EvidenceError, nearest
 from soa_evidence.evidence import descriptor as descriptors
 from soa_evidence.evidence import schema, tables
+from soa_evidence.evidence.package import Package
 
-__all__ = ["DESCRIPTOR", "Package", "check", "load", "names", "open_folder", "seal"]
+__all__ = ["DESCRIPTOR", "check", "load", "names", "open_folder", "seal"]
 
 DESCRIPTOR = "datapackage.json"
 #: A package that does not say how small a count may be shown is treated as private.
 CAUTIOUS_SMALLEST_COUNT = 10
 _SHOWN = 12
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Package:
-    """An evidence package that has passed validation.
-
-    Parameters
-    ----------
-    name, title, version
-        As in the descriptor.
-    kind
-        ``"published"``, ``"derived"`` or ``"synthetic"``.
-    licence
-        Titles of the licences, joined by '; '.
-    attribution
-        The words the licence asks to be shown, or '' when there are none.
-    sources
-        One mapping a source, with at least ``title``.
-    hash
-        ``sha256:`` of the descriptor file, which holds the hash of every data file: it names the content.
-    smallest_count
-        The smallest count of people that may be shown; 10 when the package does not say.
-    caveats
-        What a reader must know before believing a number made from the package.
-    descriptor
-        The whole descriptor.
-    folder
-        Where the package lies.
-    """
-
-    name: str
-    title: str
-    version: str
-    kind: str
-    licence: str
-    attribution: str
-    sources: tuple[Mapping[str, Any], ...]
-    hash: str
-    smallest_count: int
-    caveats: tuple[str, ...]
-    descriptor: Mapping[str, Any]
-    folder: Path
-    frames: Mapping[str, pd.DataFrame] = field(repr=False)
-
-    @property
-    def resources(self) -> tuple[str, ...]:
-        """Names of the package's tables."""
-        return tuple(self.frames)
-
-    def table(self, resource: str | None = None) -> pd.DataFrame:
-        """Return a fresh copy of a table, columns typed and ordered as in the schema.
-
-        Parameters
-        ----------
-        resource
-            Name of the table; may be left out when the package has one only.
-
-        Raises
-        ------
-        EvidenceError
-            On an unknown resource, or when several exist and none is named.
-        """
-        return self.frames[self._resource(resource)].copy()
-
-    def fields(self, resource: str | None = None) -> dict[str, dict[str, Any]]:
-        """Return the field descriptors (title, description, unit, constraints, own keys) by column name."""
-        name = self._resource(resource)
-        entry = next(r for r in self.descriptor["resources"] if r["name"] == name)
-        return {f["name"]: dict(f) for f in entry["schema"]["fields"]}
-
-    def _resource(self, name: str | None) -> str:
-        if name is None and len(self.frames) == 1:
-            return next(iter(self.frames))
-        if name is None or name not in self.frames:
-            said = "has several tables" if name is None else f"has no table {name!r}"
-            raise EvidenceError(
-                f"The package '{self.name}' {said}.{nearest(name, self.frames)} Name one of: {', '.join(self.frames)}."
-            )
-        return name
-
-    def __repr__(self) -> str:
-        sizes = ", ".join(f"{name} ({len(frame):,} rows)" for name, frame in self.frames.items())
-        return f"{self.title} [{self.name}, {self.kind}, {self.licence}]: {sizes}"
 
 
 def load(name: str, folder: str | Path | None = None) -> Package:
@@ -126,8 +43,8 @@ def load(name: str, folder: str | Path | None = None) -> Package:
     if not isinstance(name, str) or not (root / name / DESCRIPTOR).is_file():
         known = names(root)
         raise EvidenceError(
-            f"There is no evidence package {name!r} in {root}.{nearest(name, known)} "
-            f"Known: {', '.join(known) or 'none'}."
+            f"There is no evidence package {name!r} in {root}.{nearest(name, known)} Known: "
+            f"{', '.join(known) or 'none'}."
         )
     return open_folder(root / name)
 
@@ -161,7 +78,7 @@ def check(*wanted: str, folder: str | Path | None = None) -> list[str]:
 def seal(package: str | Path) -> str:
     """Record the hash and size of every data file in the descriptor of the folder `package`.
 
-    For a package made or changed by hand, once its files are as they should be. Returns the package's new hash.
+    For a package made or changed by hand, once its files are as they should be. Returns its new hash.
     """
     folder = Path(package)
     content = _parse(folder)
@@ -241,8 +158,9 @@ def _open_resource(folder: Path, resource: Mapping[str, Any]) -> tuple[pd.DataFr
     actual = tables.digest(path)
     if actual != resource["hash"]:
         return pd.DataFrame(), [
-            f"the file is not the one that was sealed (hash {actual[:19]}…, descriptor {resource['hash'][:19]}…). "
-            f"Restore it, or rebuild the package, or, if the change is meant, seal it again with evidence.seal()."
+            f"the file is not the one that was sealed (hash {actual[:19]}…, descriptor "
+            f"{resource['hash'][:19]}…). Restore it, or rebuild the package, or, if the change is meant, "
+            "seal it again with evidence.seal()."
         ]
     if path.stat().st_size != resource["bytes"]:
         return pd.DataFrame(), [
@@ -327,8 +245,8 @@ def _root(folder: str | Path | None) -> Path:
     if _holds_packages(checkout):
         return checkout
     raise EvidenceError(
-        f"No folder 'evidence' with packages was found from {here} upwards. Work inside a checkout of the repository, "
-        f"or name the folder: evidence.load(..., folder=...)."
+        f"No folder 'evidence' with packages was found from {here} upwards. Work inside a checkout of the "
+        "repository, or name the folder: evidence.load(..., folder=...)."
     )
 
 

@@ -32,7 +32,7 @@ def problems(frame: pd.DataFrame, schema: Json) -> list[str]:
     for field in schema["fields"]:
         found += _constraint_problems(frame[field["name"]], field, place)
         found += _row_rule_problems(frame, field, place)
-    return found + _key_problems(frame, schema, place)
+    return found + _key_problems(frame, place)
 
 
 class _Place:
@@ -44,7 +44,7 @@ class _Place:
         self.key: list[str] = [key] if isinstance(key, str) else list(key)
 
     def __call__(self, breaks: Rows, field: str, says: str) -> list[str]:
-        """Return no sentence when no row breaks the rule; in `says`, ``{name}`` stands for that row's value."""
+        """Say which row breaks a rule first; in `says`, ``{value}`` and ``{row[name]}`` are its values."""
         rows = np.flatnonzero(breaks)
         if not len(rows):
             return []
@@ -112,7 +112,7 @@ def _row_rule_problems(frame: pd.DataFrame, field: Json, place: _Place) -> list[
     return found
 
 
-def _key_problems(frame: pd.DataFrame, schema: Json, place: _Place) -> list[str]:
+def _key_problems(frame: pd.DataFrame, place: _Place) -> list[str]:
     if not place.key:
         return []
     twice = frame.duplicated(place.key).to_numpy()
@@ -129,7 +129,7 @@ def foreign_problems(
     to: Sequence[str],
     name: str,
 ) -> list[str]:
-    """List rows whose `fields` are not found among the columns `to` of `target`, called `name` in the message."""
+    """Name the first row whose `fields` are not among the columns `to` of `target`, called `name`."""
     known = pd.MultiIndex.from_frame(target[list(to)])
     here = pd.MultiIndex.from_frame(frame[list(fields)])
     absent = ~here.isin(known) & ~frame[list(fields)].isna().any(axis=1).to_numpy()

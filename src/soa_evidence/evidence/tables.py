@@ -80,7 +80,8 @@ def _read_parquet(path: Path, fields: list[Json]) -> pd.DataFrame | list[str]:
     }
     declared = {field["name"]: field["type"] for field in fields}
     problems = [
-        f"field '{name}' is stored as {schema.field(name).type}, but the descriptor declares {declared[name]}."
+        f"field '{name}' is stored as {schema.field(name).type}, but the descriptor declares "
+        f"{declared[name]}."
         for name in table.column_names
         if name in declared and not tests[declared[name]](table.schema.field(name).type)
     ]
@@ -137,9 +138,9 @@ def _wrong(column: pd.Series[Any], wrong: pd.Series[Any], field: Json) -> list[s
 def write(frame: pd.DataFrame, path: Path, resource: Json) -> None:
     """Write a table so that the same content always gives the same bytes.
 
-    Rows are sorted by the schema's primary key (fields with an ``enum`` in the enum's order), columns take the
-    order of the schema, integers the smallest type that holds them. Nothing about the time, the machine or
-    pandas is stored; Parquet files do name the version of the pyarrow library that wrote them.
+    Rows are sorted by the schema's primary key (fields with an ``enum`` in the enum's order), columns take
+    the order of the schema, integers the smallest type that holds them. Nothing about the time, the machine
+    or pandas is stored; Parquet files do name the version of the pyarrow library that wrote them.
     """
     fields = resource["schema"]["fields"]
     frame = frame[[field["name"] for field in fields]].reset_index(drop=True)
@@ -165,8 +166,8 @@ def _write_parquet(frame: pd.DataFrame, path: Path, fields: list[Json]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays = [_array(frame[field["name"]], field) for field in fields]
-    table = pa.Table.from_arrays(arrays, names=[field["name"] for field in fields])
+    arrays = {str(field["name"]): _array(frame[str(field["name"])], field) for field in fields}
+    table = pa.Table.from_arrays(list(arrays.values()), names=list(arrays))
     pq.write_table(
         table,
         path,

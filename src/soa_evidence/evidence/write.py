@@ -19,7 +19,7 @@ Field = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What was written: package `name`, `rows` by table, total `bytes` of the folder's data, package `hash`."""
+    """What was written: package `name`, `rows` by table, `bytes` of all its data files, package `hash`."""
 
     name: str
     rows: Mapping[str, int]
@@ -31,40 +31,63 @@ class Written:
         return f"{self.name}: {sizes}; {self.bytes / 1024:,.0f} KiB; {self.hash[:19]}"
 
 
-def text(name: str, title: str, description: str, *, levels: Sequence[str] = (), **more: Any) -> Field:
+def text(
+    name: str,
+    title: str,
+    description: str,
+    *,
+    levels: Sequence[str] = (),
+    pattern: str = "",
+    unique: bool = False,
+    required: bool = True,
+) -> Field:
     """Describe a text field; with `levels`, only these values are allowed, in this order."""
-    rules: Field = {"required": more.pop("required", True)}
-    if levels:
-        rules["enum"] = list(levels)
-    if "pattern" in more:
-        rules["pattern"] = more.pop("pattern")
-    if more.pop("unique", False):
-        rules["unique"] = True
-    return {
-        "name": name,
-        "type": "string",
-        "title": title,
-        "description": description,
-        "constraints": rules,
-        **more,
-    }
+    rules: Field = {"required": required}
+    rules |= {"enum": list(levels)} if levels else {}
+    rules |= {"pattern": pattern} if pattern else {}
+    rules |= {"unique": True} if unique else {}
+    return {"name": name, "type": "string", "title": title, "description": description, "constraints": rules}
 
 
-def count(name: str, title: str, description: str, *, unit: str = "records", **more: Any) -> Field:
-    """Describe a whole number; from 0 unless another `minimum` is given, or None for no limit."""
-    rules: Field = {"required": more.pop("required", True), "minimum": more.pop("minimum", 0)}
-    if rules["minimum"] is None:
-        del rules["minimum"]
-    kind = {"name": name, "type": "integer", "title": title, "description": description, "unit": unit}
-    return {**kind, "constraints": rules, **more}
+def count(
+    name: str,
+    title: str,
+    description: str,
+    *,
+    unit: str = "records",
+    required: bool = True,
+    minimum: float | None = 0,
+    at_most: str = "",
+    sum_of: Sequence[str] = (),
+    outcome: Mapping[str, Any] | None = None,
+) -> Field:
+    """Describe a whole number, by default from 0 upwards.
+
+    Parameters
+    ----------
+    at_most
+        A field of the same row that this one may not exceed.
+    sum_of
+        Fields of the same row that add up to this one.
+    outcome
+        What an event is: name, label for sentences, ``better`` (lower or higher), field of valid answers.
+    """
+    field = number(name, title, description, unit=unit, required=required, minimum=minimum)
+    field |= {"type": "integer"}
+    field |= {"soa:atMost": at_most} if at_most else {}
+    field |= {"soa:sumOf": list(sum_of)} if sum_of else {}
+    field |= {"soa:outcome": dict(outcome)} if outcome else {}
+    return field
 
 
-def number(name: str, title: str, description: str, *, unit: str, **more: Any) -> Field:
-    """Describe a measured value; `minimum` and `maximum` as wanted."""
-    rules: Field = {"required": more.pop("required", True)}
-    rules |= {rule: more.pop(rule) for rule in ("minimum", "maximum") if rule in more}
-    kind = {"name": name, "type": "number", "title": title, "description": description, "unit": unit}
-    return {**kind, "constraints": rules, **more}
+def number(
+    name: str, title: str, description: str, *, unit: str, required: bool = True, minimum: float | None = None
+) -> Field:
+    """Describe a measured value, by default without limits."""
+    rules: Field = {"required": required}
+    rules |= {} if minimum is None else {"minimum": minimum}
+    words = {"name": name, "type": "number", "title": title, "description": description, "unit": unit}
+    return {**words, "constraints": rules}
 
 
 def flag(name: str, title: str, description: str) -> Field:

@@ -64,7 +64,14 @@ def build(paths: Iterable[str | Path], out_folder: str | Path, classes: str | Pa
         When nothing usable is found, or a file does not hold what its kind should.
     """
     from soa_evidence.evidence import nhs_units
-    from soa_evidence.evidence.nhs_proms import packs, participation, published, records, units
+    from soa_evidence.evidence.nhs_proms import (
+        packs,
+        participation,
+        published,
+        records,
+        units,
+        units_descriptor,
+    )
     from soa_evidence.evidence.nhs_proms.credits import sources
     from soa_evidence.evidence.write import package
 
@@ -75,9 +82,11 @@ def build(paths: Iterable[str | Path], out_folder: str | Path, classes: str | Pa
     if "records" in by_kind:
         tidy, owners = records.read(by_kind["records"])
         years = tuple(sorted(set(tidy["year"])))
-        written.append(package(out, units.descriptor(years, sources(owners)), {"cells": units.cells(tidy)}))
+        written.append(
+            package(out, units_descriptor.descriptor(years, sources(owners)), {"cells": units.cells(tidy)})
+        )
     else:
-        not_built.append((units.NAME, "no provider record file among the paths"))
+        not_built.append((units_descriptor.NAME, "no provider record file among the paths"))
     for name, make, needs in (
         (participation.NAME, participation.make, ("participation",)),
         (published.NAME, published.make, ("time series", "scores")),

@@ -15,8 +15,8 @@ LICENCE = {
     "path": "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/",
     "soa:attribution": "Copyright © NHS Digital. Re-used under the Open Government Licence.",
     "soa:basis": (
-        "NHS Digital's website terms put its publications under the licence; the files themselves only say whose "
-        "copyright they are."
+        "NHS Digital's website terms put its publications under the licence; the files themselves only say "
+        "whose copyright they are."
     ),
 }
 _PUBLISHER = "NHS Digital (Health and Social Care Information Centre), now part of NHS England"
@@ -41,7 +41,10 @@ def sources(files: Iterable[tuple[str, PackFile]]) -> list[dict[str, Any]]:
     entries = []
     for year, group in sorted(used.items()):
         entry: dict[str, Any] = {
-            "title": f"Patient Reported Outcome Measures in England, hip and knee replacement, CSV data pack {year}",
+            "title": (
+                "Patient Reported Outcome Measures in England, hip and knee replacement, CSV data pack "
+                f"{year}"
+            ),
             "soa:publisher": _PUBLISHER,
         }
         if year in _PACKS:

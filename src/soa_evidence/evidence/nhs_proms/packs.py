@@ -1,8 +1,8 @@
 """Find the CSV files of NHS Digital's PROMs packs in whatever a person points at.
 
-A path may be a CSV, a zip (of CSVs, or of zips, as deep as they come) or a folder of any of these. What a file
-is, is told from its header, never from its place; only the two kinds of record file, which share a header, are
-told apart by the codes inside (providers' start with a letter, commissioners' with a digit).
+A path may be a CSV, a zip (of CSVs, or of zips, as deep as they come) or a folder of any of these. What a
+file is, is told from its header, never from its place; only the two kinds of record file, which share a
+header, are told apart by the codes inside (providers' start with a letter, commissioners' with a digit).
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ _TELLING = (
 )
 #: Kinds that are known but not used, and why.
 _UNUSED = {
-    "commissioner records": "holds the same patients as the provider file, by commissioner; never add the two",
+    "commissioner records": (
+        "holds the same patients as the provider file, by commissioner; never add the two"
+    ),
     "equality": "national totals by patient group; not used",
     "key facts": "unadjusted counts of improved patients; not used",
 }
@@ -40,7 +42,7 @@ _UNUSED = {
 
 @dataclass(frozen=True, kw_only=True)
 class PackFile:
-    """One CSV of a pack: its bare file `name`, `kind`, raw `content`, and the `trail` of names that led to it."""
+    """One CSV of a pack: bare file `name`, `kind`, raw `content`, and the `trail` of names that led to it."""
 
     name: str
     kind: str
@@ -79,8 +81,8 @@ def find(paths: Iterable[str | Path]) -> tuple[list[PackFile], list[tuple[str, s
         looked = ", ".join(str(path) for path in tried) or "no path at all"
         raise EvidenceError(
             f"No PROMs file was found in {looked}. Expected NHS Digital's CSV data packs for hip and knee "
-            f"replacement: the pack's zip, a folder of its files, or single files such as "
-            f"'Hip Replacement Provider 1819.csv'."
+            "replacement: the pack's zip, a folder of its files, or single files such as 'Hip Replacement "
+            "Provider 1819.csv'."
         )
     return sorted(usable.values(), key=lambda f: (f.kind, f.hash)), sorted(set(aside))
 
@@ -92,7 +94,8 @@ def _open(path: Path) -> Iterator[tuple[tuple[str, ...], bytes]]:
     for file in files:
         ending = file.suffix.lower()
         if ending in (".csv", ".zip") and not _junk(str(file)):
-            yield from _unpack((path.name, str(file)), file.read_bytes())
+            inside = file.relative_to(path).parts if path.is_dir() else ()
+            yield from _unpack((path.resolve().name, *inside), file.read_bytes())
         elif path.is_file():
             raise EvidenceError(
                 f"{path} is neither a .csv nor a .zip file nor a folder; expected a PROMs pack."
@@ -113,7 +116,7 @@ def _unpack(trail: tuple[str, ...], content: bytes) -> Iterator[tuple[tuple[str,
 
 
 def _junk(path: str) -> bool:
-    """macOS leaves a shadow of every file it zips, with the same ending."""
+    """Tell the shadow copies that macOS adds to a zip, with the same ending, from files."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
     return "__MACOSX" in parts or parts[-1].startswith("._")
 
@@ -157,13 +160,13 @@ def read_columns(file: PackFile, wanted: Sequence[str] | None = None) -> pd.Data
     missing = [name for name in wanted or () if name not in frame.columns]
     if missing:
         raise EvidenceError(
-            f"{file.name} lacks the column '{missing[0]}' (spelling simplified).{nearest(missing[0], frame.columns)} "
-            f"Expected a {file.kind} file of a PROMs pack."
+            f"{file.name} lacks the column '{missing[0]}' (spelling "
+            f"simplified).{nearest(missing[0], frame.columns)} Expected a {file.kind} file of a PROMs pack."
         )
     if frame.empty:
         raise EvidenceError(f"{file.name} holds a header but no rows.")
-    frame = frame if wanted is None else frame[list(wanted)]
-    return frame.apply(lambda column: column.str.strip())
+    names = list(frame.columns) if wanted is None else list(wanted)
+    return pd.DataFrame({name: frame[name].str.strip() for name in names})
 
 
 def year_of(file: PackFile) -> str:
@@ -177,6 +180,6 @@ def year_of(file: PackFile) -> str:
             if int(last) == (int(first) + 1) % 100:
                 return f"20{first}/{last}"
     raise EvidenceError(
-        f"{file.name} does not say its year inside, and its name does not either; "
-        f"rename it to end in the year, as in 'PartLink Hip and Knee Replacement 1819.csv'."
+        f"{file.name} does not say its year inside, and its name does not either; rename it to end in the "
+        "year, as in 'PartLink Hip and Knee Replacement 1819.csv'."
     )

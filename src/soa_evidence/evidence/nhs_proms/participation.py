@@ -83,8 +83,8 @@ def figures(file: PackFile, column: pd.Series[str], hidden: Sequence[str] = ("*"
     wrong = np.flatnonzero(values.isna() & ~column.isin(hidden))
     if len(wrong):
         raise EvidenceError(
-            f"{file.name}, row {wrong[0] + 1}, column '{column.name}': {column.iloc[wrong[0]]!r} is neither a number "
-            f"nor a mark of suppression ({', '.join(hidden)})."
+            f"{file.name}, row {wrong[0] + 1}, column '{column.name}': {column.iloc[wrong[0]]!r} is neither "
+            f"a number nor a mark of suppression ({', '.join(hidden)})."
         )
     return values
 
@@ -95,9 +95,9 @@ def _descriptor(years: tuple[str, ...], credits: list[dict[str, Any]]) -> dict[s
         "name": NAME,
         "title": f"NHS PROMs, hip and knee replacement in England, {years[0]} to {years[-1]}: participation",
         "description": (
-            "Operations eligible for PROMs, questionnaires before surgery, their linkage to hospital records, and "
-            "questionnaires sent and returned after surgery, by organisation and year, with England's totals. "
-            "Figures as NHS Digital published them, laid out one operation a row."
+            "Operations eligible for PROMs, questionnaires before surgery, their linkage to hospital "
+            "records, and questionnaires sent and returned after surgery, by organisation and year, with "
+            "England's totals. Figures as NHS Digital published them, laid out one operation a row."
         ),
         "version": "1.0.0",
         "soa:kind": "published",
@@ -117,12 +117,13 @@ def _descriptor(years: tuple[str, ...], credits: list[dict[str, Any]]) -> dict[s
 
 
 _CAVEATS = (
-    "A questionnaire before surgery is known to be for a primary or a revision only once linked, so for these rows "
-    "pre_op_questionnaires equals linked and participation_rate is participation times linkage: compare providers on "
-    "procedure 'all'.",
+    "A questionnaire before surgery is known to be for a primary or a revision only once linked, so for "
+    "these rows pre_op_questionnaires equals linked and participation_rate is participation times linkage: "
+    "compare providers on procedure 'all'.",
     "Rates above 1 occur: operations count where they were done, questionnaires where they were handed out.",
-    "Figures of 1 to 5 are suppressed, and others so that they cannot be worked out; suppression is heavy in the "
-    "primary and revision rows, and missing there means suppressed. Providers do not add up to England.",
+    "Figures of 1 to 5 are suppressed, and others so that they cannot be worked out; suppression is heavy "
+    "in the primary and revision rows, and missing there means suppressed. Providers do not add up to "
+    "England.",
     "Organisations include some that report no record in nhs-proms-units.",
 )
 

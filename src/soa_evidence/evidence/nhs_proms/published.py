@@ -1,4 +1,4 @@
-"""nhs-proms-published: NHS Digital's own case-mix adjusted gains and outlier status, whole published series."""
+"""nhs-proms-published: NHS Digital's own case-mix adjusted gains and outlier status, the whole series."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def _recode(file: PackFile, column: pd.Series[str], codes: dict[str, Any]) -> pd
     wrong = np.flatnonzero(~column.isin(list(codes)))
     if len(wrong):
         raise EvidenceError(
-            f"{file.name}, row {wrong[0] + 1}, column '{column.name}': {column.iloc[wrong[0]]!r}; "
-            f"expected one of: {', '.join(codes)}."
+            f"{file.name}, row {wrong[0] + 1}, column '{column.name}': {column.iloc[wrong[0]]!r}; expected "
+            f"one of: {', '.join(codes)}."
         )
     return column.map(codes)
 
@@ -125,7 +125,7 @@ def _read_series(file: PackFile) -> pd.DataFrame:
 
 
 def _join(frames: list[pd.DataFrame], names: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Join the series, the latest release first in the right; gains and status must not differ between them."""
+    """Join the series, later releases before earlier; gains and status must not differ between them."""
     releases = [frame["year"].max() for frame in frames]
     every = pd.concat(
         [frame.assign(release=release) for frame, release in zip(frames, releases, strict=True)]
@@ -137,8 +137,9 @@ def _join(frames: list[pd.DataFrame], names: list[str]) -> tuple[pd.DataFrame, l
         if differs.any():
             row = every[differs].iloc[0]
             raise EvidenceError(
-                f"The time series files {', '.join(names)} disagree on {column} of {row['organisation_code']}, "
-                f"{row['joint']} {row['procedure']}, {row['measure']}, {row['year']}; use finalised releases only."
+                f"The time series files {', '.join(names)} disagree on {column} of "
+                f"{row['organisation_code']}, {row['joint']} {row['procedure']}, {row['measure']}, "
+                f"{row['year']}; use finalised releases only."
             )
     counts = firsts["modelled_records"]
     every["modelled_records_change"] = counts.transform("first") - counts.transform("last")
@@ -166,11 +167,14 @@ def _descriptor(series: pd.DataFrame, scores: pd.DataFrame, credits: list[dict[s
     return {
         "profile": "data-package",
         "name": NAME,
-        "title": f"NHS PROMs, hip and knee replacement in England, {years[0]} to {years[-1]}: NHS Digital's results",
+        "title": (
+            f"NHS PROMs, hip and knee replacement in England, {years[0]} to {years[-1]}: NHS Digital's "
+            "results"
+        ),
         "description": (
-            "NHS Digital's own case-mix adjusted health gains by provider and year, with its outlier status, for "
-            "Oxford score, EQ-5D index and EQ VAS. Figures as published; the releases' series are joined so that "
-            "providers that closed are kept."
+            "NHS Digital's own case-mix adjusted health gains by provider and year, with its outlier "
+            "status, for Oxford score, EQ-5D index and EQ VAS. Figures as published; the releases' series "
+            "are joined so that providers that closed are kept."
         ),
         "version": "1.0.0",
         "soa:kind": "published",
@@ -191,11 +195,13 @@ def _descriptor(series: pd.DataFrame, scores: pd.DataFrame, credits: list[dict[s
 
 _CAVEATS = (
     "Adjusted gains are given from 30 modelled records upwards only.",
-    "In 2011/12 hips and knees were modelled without telling primary from revision: only 'all' rows have figures.",
+    "In 2011/12 hips and knees were modelled without telling primary from revision: only 'all' rows have "
+    "figures.",
     "Adjusted gain is for those who returned both questionnaires.",
-    "For 'all' operations, counts of modelled records before the latest year differ by a few between releases; the "
-    "latest release is kept and the change stated. Gains and outlier status do not differ.",
-    "About 5 % of providers are expected outside 95 % limits by chance alone, for each measure and operation.",
+    "For 'all' operations, counts of modelled records before the latest year differ by a few between "
+    "releases; the latest release is kept and the change stated. Gains and outlier status do not differ.",
+    "About 5 % of providers are expected outside 95 % limits by chance alone, for each measure and "
+    "operation.",
 )
 
 
@@ -249,22 +255,24 @@ def _series_fields(years: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _score_fields(years: Sequence[str]) -> list[dict[str, Any]]:
-    point = {"unit": "points of the measure", "required": False}
-    parts = {"required": False, "soa:atMost": "modelled_records"}
+    def points(name: str, title: str, says: str, minimum: float | None = None) -> dict[str, Any]:
+        return number(name, title, says, unit="points of the measure", required=False, minimum=minimum)
+
+    def part(name: str, title: str, says: str) -> dict[str, Any]:
+        return count(name, title, says, required=False, at_most="modelled_records")
+
     return [
         *_key_fields(years),
         count("modelled_records", "Modelled records", "Records in NHS Digital's model", required=False),
-        number("pre_mean", "Mean before surgery", "Average score before surgery", **point),
-        number("post_mean", "Mean after surgery", "Average score after surgery", **point),
-        number("gain_mean", "Mean gain", "Average of after minus before, not adjusted", **point),
-        count("improved", "Improved", "Records with a better score after surgery", **parts),
-        count("unchanged", "Unchanged", "Records with the same score", **parts),
-        count("worsened", "Worsened", "Records with a worse score", **parts),
-        number("adjusted_post_mean", "Adjusted mean after surgery", "Case-mix adjusted average", **point),
-        number("adjusted_gain", "Adjusted gain", "Case-mix adjusted average gain", **point),
-        number(
-            "standard_deviation", "Standard deviation", "Published with the adjusted gain", minimum=0, **point
-        ),
+        points("pre_mean", "Mean before surgery", "Average score before surgery"),
+        points("post_mean", "Mean after surgery", "Average score after surgery"),
+        points("gain_mean", "Mean gain", "Average of after minus before, not adjusted"),
+        part("improved", "Improved", "Records with a better score after surgery"),
+        part("unchanged", "Unchanged", "Records with the same score"),
+        part("worsened", "Worsened", "Records with a worse score"),
+        points("adjusted_post_mean", "Adjusted mean after surgery", "Case-mix adjusted average"),
+        points("adjusted_gain", "Adjusted gain", "Case-mix adjusted average gain"),
+        points("standard_deviation", "Standard deviation", "Published with the adjusted gain", 0),
         text(
             "state",
             "State",

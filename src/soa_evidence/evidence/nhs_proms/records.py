@@ -68,7 +68,7 @@ _SOURCE_AGES = {
     "90 to 120": "80 and over",
     "*": UNKNOWN,
 }
-_SOURCE_AGES |= {band: "under 50" for band in ("0 to 9", "10 to 19")}
+_SOURCE_AGES |= dict.fromkeys(("0 to 9", "10 to 19"), "under 50")
 _OXFORD_EDGES = [-1, 9, 14, 19, 24, 29, 48]
 _GRADED = ("post_op_q_satisfaction", "post_op_q_success")
 _SCORES = {
@@ -116,14 +116,15 @@ def read(files: Iterable[PackFile]) -> tuple[pd.DataFrame, list[tuple[str, PackF
         On an unknown code or a value out of range (with file, row and column), a code that is a
         commissioner's, or two different files for one joint and year.
     """
-    frames, owner = [], {}
+    frames: list[pd.DataFrame] = []
+    owner: dict[tuple[str, str], PackFile] = {}
     for file in sorted(files, key=lambda f: f.hash):
         frame = _read_one(file)
         for joint, year in frame[["joint", "year"]].drop_duplicates().itertuples(index=False):
             if (joint, year) in owner:
                 raise EvidenceError(
-                    f"{owner[joint, year].name} and {file.name} both hold {joint} records of {year}, and they "
-                    f"differ; give only the final release."
+                    f"{owner[joint, year].name} and {file.name} both hold {joint} records of {year}, and "
+                    "they differ; give only the final release."
                 )
             owner[joint, year] = file
         frames.append(frame)
@@ -170,7 +171,7 @@ def _coded(file: PackFile, column: pd.Series[str], codes: dict[str, Any]) -> pd.
 
 
 def _score(file: PackFile, column: pd.Series[str], low: float, high: float) -> pd.Series[float]:
-    values = pd.to_numeric(column.replace("", np.nan), errors="coerce").astype(float)
+    values = pd.to_numeric(column, errors="coerce").astype(float)
     wrong = (values.isna() & (column != "")) | (values < low) | (values > high)
     if wrong.any():
         _refuse(file, column, wrong, f"a number from {low} to {high}, or nothing where it is missing")
@@ -181,5 +182,6 @@ def _refuse(file: PackFile, column: pd.Series[str], wrong: pd.Series[bool], expe
     rows: Sequence[int] = np.flatnonzero(wrong.to_numpy()).tolist()
     also = f" ({len(rows):,} rows)" if len(rows) > 1 else ""
     raise EvidenceError(
-        f"{file.name}, row {rows[0] + 1}, column '{column.name}': {column.iloc[rows[0]]!r}{also}; expected {expected}."
+        f"{file.name}, row {rows[0] + 1}, column '{column.name}': {column.iloc[rows[0]]!r}{also}; expected "
+        f"{expected}."
     )
