@@ -202,7 +202,7 @@ def _counts_are_large_enough(shown: Shown) -> Iterator[Item]:
 
 
 def _stands_alone(number: Item) -> bool:
-    """Say whether a number needs no interval: a plain count, or a probability, which is uncertainty itself."""
+    """Say whether a number needs no interval: a plain count, or a probability, itself uncertainty."""
     estimate = number.get("estimate")
     probability = "probability" in str(number.get("estimand", "")).lower()
     return _is_count(number) or (probability and _finite(estimate) and 0 <= float(estimate or 0) <= 1)

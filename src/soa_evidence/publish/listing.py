@@ -15,8 +15,8 @@ __all__ = ["as_text", "describe"]
 def describe(project: Project) -> list[dict[str, Any]]:
     """Return every report: id, title, question, notebook, evidence, status and parameters.
 
-    Each parameter has name, type, value (what the report uses), default (what the notebook says), allowed (a
-    list, or None where open) and meaning.
+    Each parameter has name, type (as Python writes it), words (the type as a person says it), value (what the
+    report uses), default (what the notebook says), allowed (a list, or None where open) and meaning.
     """
     return [_row(project, report) for report in catalogue.load(project).reports]
 
@@ -40,6 +40,7 @@ def _row(project: Project, report: Report) -> dict[str, Any]:
             {
                 "name": parameter.name,
                 "type": parameter.type,
+                "words": parameter.words,
                 "value": report.values[parameter.name],
                 "default": parameter.default,
                 "allowed": parameter.allowed,
@@ -63,7 +64,7 @@ def _notebook(name: str, reports: list[dict[str, Any]]) -> str:
     width = max((len(p["name"]) for p in parameters), default=0)
     for p in parameters:
         lines.append(f"    {p['name']:<{width}}  {p['meaning']}")
-        lines.append(f"    {'':<{width}}  {p['type']}, default {_text(p['default'])}")
+        lines.append(f"    {'':<{width}}  {p['words']}; default {_text(p['default'])}")
     return "\n".join(lines)
 
 

@@ -130,6 +130,11 @@ class Parameter:
         return " | ".join(str(t) for t in self.types)
 
     @property
+    def words(self) -> str:
+        """The type as a person would say it."""
+        return ", or ".join(t.words for t in self.types)
+
+    @property
     def allowed(self) -> list[Literal_] | None:
         """The closed set of values, or None where it is open."""
         closed = all(t.choices for t in self.types)
@@ -144,7 +149,7 @@ class Parameter:
         hint = nearest(wrong[0], choices) if wrong and choices else ""
         raise CatalogueError(
             f"{where}: parameter '{self.name}' is {value!r}; "
-            f"expected {', or '.join(t.words for t in self.types)}.{hint} It means: {self.meaning}."
+            f"expected {self.words}.{hint} It means: {self.meaning}."
         )
 
     def parse(self, text: str, *, where: str) -> Value:

@@ -61,7 +61,8 @@ def publish(job: Job) -> None:
     )
     if refused:
         fail(job, refused, found=found, executed=executed)
-        raise CheckFailedError("; ".join(f"{r['name']}: {r['observed']}" for r in refused))
+        told = (f"{r['name']}: observed {r['observed']}, expected {r['expected']}" for r in refused)
+        raise CheckFailedError("; ".join(told))
     _seal(job, found, executed)
 
 
@@ -70,14 +71,14 @@ def fail(job: Job, reasons: list[Item], *, found: Bundles | None = None, execute
     from soa_evidence.publish import page
 
     run = _run(job, found or Bundles(), executed=executed, failed=reasons)
-    html = page.render_failure(job.report.meta, reasons)
+    html = page.render_failure(job.report.meta, reasons, run)
     record.write_failed(job.project.report(job.report.id), page=html, run=run)
 
 
 def _seal(job: Job, found: Bundles, executed: Any) -> None:
-    from soa_evidence.publish import page
+    from soa_evidence.publish import index, page
 
-    run = _run(job, found, executed=executed)
+    run = _run(job, found, executed=executed) | {"answer": index.answer(found.headlines)}
     html = page.render(executed, report=job.report.meta, run=run)
     record.write_published(job.project.report(job.report.id), page=html, run=run, bundles=found)
 

@@ -33,10 +33,12 @@ PRODUCTS = ("index.html", "numbers.json", "run.json")
 
 
 def stale(jobs: Iterable[Job], *, project: Project) -> list[str]:
-    """Return the ids of reports that are not up to date, without running anything."""
+    """Return the ids of reports that are not up to date, in the order of `jobs`, without running anything."""
+    jobs = list(jobs)
     session = _pytask(project, jobs, pytask.get_plugin_manager(), dry_run=True)
-    outcomes = {report.task.name: report.outcome for report in session.execution_reports}
-    return [name for name, outcome in outcomes.items() if outcome is not pytask.TaskOutcome.SKIP_UNCHANGED]
+    unchanged = pytask.TaskOutcome.SKIP_UNCHANGED
+    current = {report.task.name for report in session.execution_reports if report.outcome is unchanged}
+    return [job.report.id for job in jobs if job.report.id not in current]
 
 
 def build(
