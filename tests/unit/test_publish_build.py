@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from publish_toys import cells, entry, make, write_notebook, write_package
@@ -224,6 +225,14 @@ def test_an_error_in_publishing_itself_leaves_an_error_page(copy):
     assert "the worker died" in (copy.report("one") / "index.html").read_text()
 
 
+def test_a_report_that_never_reports_back_is_no_success(copy, monkeypatch):
+    from soa_evidence.publish import tasks
+
+    monkeypatch.setattr(tasks, "build", lambda *_, **__: None)
+    with pytest.raises(BuildError, match="one: the build stopped before it was finished"):
+        build.build(copy, ["one"], force=True)
+
+
 def test_interrupting_stops_kernels_and_keeps_what_was_published(copy):
     before = (copy.report("one") / "numbers.json").read_bytes()
     marker = copy.root / "kernel.pid"
@@ -248,8 +257,8 @@ def _alive(process):
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    with open(f"/proc/{process}/stat") as status:  # noqa: PTH123 - a dead child nobody has waited for is dead
-        return status.read().split()[2] != "Z"
+    status = Path(f"/proc/{process}/stat")  # a dead process that nobody has waited for is dead all the same
+    return not status.exists() or status.read_text().split()[2] != "Z"
 
 
 def _wait(condition, seconds):

@@ -18,8 +18,8 @@ CHECK = {
 }
 NUMBER = {
     "id": "risk.a", "estimand": "risk", "label": "a", "estimate": 0.04, "lower": 0.03, "upper": 0.05,
-    "level": 0.95, "interval": "credible", "unit": "per person", "population": "all", "method": "m", "evidence": ["pack"],
-    "checks": [{"name": "R-hat", "verdict": "pass"}],
+    "level": 0.95, "interval": "credible", "unit": "per person", "population": "all", "method": "m",
+    "evidence": ["pack"], "checks": [{"name": "R-hat", "verdict": "pass"}],
 }  # fmt: skip
 HEADLINE = {"kind": "sentence", "role": "headline", "text": "It is 4%.", "html": "", "numbers": ["risk.a"]}
 GOOD = Bundles(numbers=(NUMBER,), checks=(CHECK,), sentences=(HEADLINE,), packages=({"name": "pack"},))

@@ -150,7 +150,13 @@ def _run(
             started=progress.started,
             finished=progress.finished,
         )
-    return {i: progress.outcomes[i] for i in by_id}
+    return {i: progress.outcomes.get(i) or _unfinished(i) for i in by_id}
+
+
+def _unfinished(report_id: str) -> Outcome:
+    """Return the outcome of a report that never reported back, so that it cannot pass for a success."""
+    reason = "the build stopped before it was finished; see .build for its log"
+    return Outcome(report=report_id, status="failed", reason=reason)
 
 
 class _Progress:

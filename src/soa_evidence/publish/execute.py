@@ -24,6 +24,7 @@ SEAL = "soa_evidence"
 QUIET = {
     "MPLBACKEND": "Agg",
     "PYTHONHASHSEED": "0",
+    "PYTHONNOUSERSITE": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -90,7 +91,8 @@ def run(
 
     output.parent.mkdir(parents=True, exist_ok=True)
     output.unlink(missing_ok=True)
-    with _environment(QUIET), _streams_to(output.with_suffix(".log")):
+    own = {"IPYTHONDIR": str(output.parent / "ipython")}  # no one's start-up files take part
+    with _environment(QUIET | own), _streams_to(output.with_suffix(".log")):
         executed = _papermill(source, output, dict(parameters))
     executed.metadata[SEAL] = {"seal": seal}
     output.write_text(nbformat.writes(executed), encoding="utf-8")  # type: ignore[no-untyped-call]
