@@ -112,7 +112,7 @@ def _state(entry: Mapping[str, Any]) -> str:
         names = "; ".join(safe.escape(reason.get("name", "")) for reason in run.get("failed", ()))
         symbol = VERDICTS["fail"][0]
         mark = f'<span aria-hidden="true">{symbol}</span>'
-        return f'<p class="withheld">{mark} Withheld: it did not pass. {names}</p>'
+        return f'<p class="withheld">{mark} Withheld. {f'Not passed: {names}' if names else ''}</p>'
     if entry["status"] != "published":
         return '<p class="state">Not built in this edition.</p>'
     checks = list(run.get("checks", ()))

@@ -23,7 +23,7 @@ def numbers_table(numbers: Iterable[Item]) -> str:
         return "<p>This report publishes no number.</p>"
     heads = ("Number", "Estimate", "Speaks of, and rests on", "Checks")
     table = (
-        '<table class="ledger"><caption>Every number on this page, and what it rests on</caption><thead><tr>'
+        '<table class="ledger"><caption>Every number and its record</caption><thead><tr>'
         + "".join(f'<th scope="col">{head}</th>' for head in heads)
         + "</tr></thead><tbody>"
         + "".join(_row(record) for record in records)

@@ -81,7 +81,7 @@ def render_failure(
         reasons = f"<p>{safe.escape(problems)}</p>"
     else:
         failed = [{"verdict": "fail", **dict(problem)} for problem in problems]
-        reasons = checks_table(failed, "What kept this report from being published")
+        reasons = checks_table(failed, "Reasons")
     return fill(
         "failure.html.jinja",
         report=report,

@@ -6,7 +6,6 @@ hold markup, a spreadsheet formula, a right-to-left override or five hundred let
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import html
@@ -15,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -96,5 +96,4 @@ def _is_float(value: object) -> bool:
 
 def download_uri(csv_content: str) -> str:
     """Return a data: address that saves `csv_content` as a file, with no request to anywhere."""
-    encoded = base64.b64encode(csv_content.encode("utf-8")).decode("ascii")
-    return f"data:text/csv;charset=utf-8;base64,{encoded}"
+    return f"data:text/csv;charset=utf-8,{quote(csv_content, safe=',.:;/()-_~!*')}"

@@ -141,7 +141,7 @@ def require_columns(frame: pd.DataFrame, columns: tuple[str, ...], *, figure: st
             at = int(bad.to_numpy().argmax())
             raise InputError(
                 f"Figure '{figure}': {what}, row {at + 1}, column {column!r} is "
-                f"{checked[column].iloc[at]!r}; expected a finite number."
+                f"'{checked[column].iloc[at]}'; expected a finite number."
             )
         checked[column] = values
     return checked

@@ -92,7 +92,8 @@ def _draw(
     axes.set_xlim(0, most)
     axes.locator_params(axis="x", nbins=4 if size.narrow else 7)
     style.thousands(axes.xaxis)
-    edge = {"ha": "right", "fontsize": style.SMALL, "zorder": 6}
+    paper = {"facecolor": "#ffffff", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    edge = {"ha": "right", "fontsize": style.SMALL, "zorder": 6, "bbox": paper}
     axes.text(most, reference, reference_label, va="bottom", **edge)
     for at, (level, line) in enumerate(lines.groupby("level", sort=False)):
         shown = line[line["volume"] <= most].sort_values("volume")
