@@ -156,6 +156,18 @@ def _evidence_is_declared(shown: Shown) -> Iterator[Item]:
             )
 
 
+def _evidence_is_shown(shown: Shown) -> Iterator[Item]:
+    packages = [package.get("name") for package in shown.bundles.packages]
+    for name in shown.evidence if packages else ():
+        if name not in packages:
+            yield reason(
+                f"Evidence '{name}' is shown",
+                observed="declared in the catalogue, not shown",
+                expected="shown with reporting.evidence_used(...)",
+                why="Its licence asks for credit, and a reader must see every source.",
+            )
+
+
 def _sentences_use_numbers(shown: Shown) -> Iterator[Item]:
     known = {number.get("id") for number in shown.bundles.numbers}
     for sentence in shown.bundles.sentences:
@@ -244,6 +256,7 @@ RULES: tuple[Callable[[Shown], Iterator[Item]], ...] = (
     _numbers_are_finite,
     _numbers_are_unique,
     _evidence_is_declared,
+    _evidence_is_shown,
     _sentences_use_numbers,
     _ids_are_safe,
     _counts_are_large_enough,
