@@ -64,13 +64,21 @@ class BinomialPriors:
             f"Normal(common level, {self.class_log_odds_sd:g})",
             "most classes lie within a factor of about 2.7 in odds of one another before any data are seen",
         )
-        yield "typical spread between units, log SD", f"Normal({spread.mean:.3g}, {spread.sd:g})", spread.because
+        yield (
+            "typical spread between units, log SD",
+            f"Normal({spread.mean:.3g}, {spread.sd:g})",
+            spread.because,
+        )
         yield (
             "spread of a class, log SD",
             f"Normal(typical, {self.class_log_spread_sd:g})",
             "classes share what a typical spread is; each may be up to about 2.7 times tighter or wider",
         )
-        yield "case-mix level, log odds ratio", f"Normal({case_mix.mean:g}, {case_mix.sd:g})", case_mix.because
+        yield (
+            "case-mix level, log odds ratio",
+            f"Normal({case_mix.mean:g}, {case_mix.sd:g})",
+            case_mix.because,
+        )
 
 
 _LOG_0_2 = -1.6094379124341003

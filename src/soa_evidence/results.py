@@ -55,7 +55,9 @@ class Check:
 
     def __post_init__(self) -> None:
         if self.verdict not in ("pass", "warn", "fail"):
-            raise InputError(f"Check '{self.name}' has verdict {self.verdict!r}; use 'pass', 'warn' or 'fail'.")
+            raise InputError(
+                f"Check '{self.name}' has verdict {self.verdict!r}; use 'pass', 'warn' or 'fail'."
+            )
 
 
 def combine_verdicts(checks: Iterable[Check]) -> Verdict:
@@ -70,8 +72,8 @@ def checks_frame(checks: Iterable[Check]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "verdict", "observed", "expected", "why"])
 
 
-def _read_only(values: ArrayLike, name: str, ndim: int) -> FloatArray:
-    array = np.array(values, dtype=float, copy=True)
+def _read_only(values: ArrayLike | None, name: str, ndim: int) -> FloatArray:
+    array = np.array([] if values is None else values, dtype=float, copy=True)
     if array.ndim != ndim:
         raise InputError(f"{name} has {array.ndim} dimensions (shape {array.shape}); expected {ndim}.")
     array.setflags(write=False)
@@ -131,11 +133,17 @@ class Estimates:
         object.__setattr__(self, "checks", tuple(self.checks))
         if len(set(self.labels)) != len(self.labels):
             repeated = sorted({label for label in self.labels if self.labels.count(label) > 1})
-            raise InputError(f"Estimates of '{self.estimand}' repeat the label {repeated[0]!r}; labels must be unique.")
+            raise InputError(
+                f"Estimates of '{self.estimand}' repeat the label {repeated[0]!r}; labels must be unique."
+            )
         if not self.checks:
-            raise InputError(f"Estimates of '{self.estimand}' carry no checks; a result must say how it was checked.")
+            raise InputError(
+                f"Estimates of '{self.estimand}' carry no checks; a result must say how it was checked."
+            )
         if self.interval not in get_args(Interval):
-            raise InputError(f"interval is {self.interval!r}; expected one of {', '.join(get_args(Interval))}.")
+            raise InputError(
+                f"interval is {self.interval!r}; expected one of {', '.join(get_args(Interval))}."
+            )
         if (self.draws is None) == (self.mean is None):
             raise InputError(f"Estimates of '{self.estimand}' need either draws, or mean with covariance.")
         if self.draws is not None:
@@ -162,7 +170,8 @@ class Estimates:
         covariance = _read_only(self.covariance, f"covariance of '{self.estimand}'", 2)
         if mean.shape != (k,) or covariance.shape != (k, k):
             raise InputError(
-                f"'{self.estimand}': mean {mean.shape} and covariance {covariance.shape} do not fit {k} labels."
+                f"'{self.estimand}': mean {mean.shape} and covariance {covariance.shape} do not fit "
+                f"{k} labels."
             )
         if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
             raise InputError(f"'{self.estimand}': mean or covariance holds values that are not finite.")
@@ -170,9 +179,16 @@ class Estimates:
         if np.abs(covariance - covariance.T).max(initial=0.0) > 1e-8 * scale:
             raise InputError(f"covariance of '{self.estimand}' is not symmetric.")
         if np.linalg.eigvalsh(covariance).min(initial=0.0) < -1e-8 * scale:
-            raise InputError(f"covariance of '{self.estimand}' has a negative eigenvalue: no distribution has it.")
+            raise InputError(
+                f"covariance of '{self.estimand}' has a negative eigenvalue: no distribution has it."
+            )
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "covariance", covariance)
+
+    def _moments(self) -> tuple[FloatArray, FloatArray]:
+        if self.mean is None or self.covariance is None:
+            raise InputError(f"'{self.estimand}' holds draws, not a mean and covariance.")
+        return self.mean, self.covariance
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -215,15 +231,17 @@ class Estimates:
         if self.draws is not None:
             have = len(self.draws)
             if n <= have:
-                return self.draws[np.linspace(0, have - 1, n).round().astype(int)]
-            return self.draws[np.random.default_rng(seed).integers(0, have, n)]
-        assert self.mean is not None and self.covariance is not None  # established in __post_init__
+                rows = np.linspace(0, have - 1, n).round().astype(int)
+            else:
+                rows = np.random.default_rng(seed).integers(0, have, n)
+            return np.asarray(self.draws[rows])
+        mean, covariance = self._moments()
         rng = np.random.default_rng(seed)
-        values, vectors = np.linalg.eigh(self.covariance)
+        values, vectors = np.linalg.eigh(covariance)
         noise = rng.standard_normal((n, len(self))) * np.sqrt(np.clip(values, 0, None)) @ vectors.T
         if self.dof is not None:
             noise /= np.sqrt(rng.chisquare(self.dof, (n, 1)) / self.dof)
-        return np.asarray(self.mean + noise)
+        return np.asarray(mean + noise)
 
     def table(
         self, level: float = 0.95, transform: Callable[[FloatArray], FloatArray] | None = None
@@ -250,12 +268,12 @@ class Estimates:
         else:
             from scipy import stats
 
-            assert self.mean is not None and self.covariance is not None
-            error = np.sqrt(np.diag(self.covariance))
+            mean, covariance = self._moments()
+            error = np.sqrt(np.diag(covariance))
             factor = stats.norm.ppf(1 - tail) if self.dof is None else stats.t.ppf(1 - tail, self.dof)
             identity = transform or (lambda x: x)
-            estimate = identity(self.mean)
-            lower, upper = identity(self.mean - factor * error), identity(self.mean + factor * error)
+            estimate = identity(mean)
+            lower, upper = identity(mean - factor * error), identity(mean + factor * error)
         return pd.DataFrame(
             {
                 "estimand": self.estimand,
@@ -272,20 +290,23 @@ class Estimates:
 
     def probability(self, label: str, *, above: float | None = None, below: float | None = None) -> float:
         """Return the posterior probability that `label` lies above (or below) a value."""
-        if (above is None) == (below is None):
-            raise InputError("probability() needs exactly one of above= or below=.")
         draws = self.of(label)
-        return float(np.mean(draws > above) if above is not None else np.mean(draws < below))
+        if above is not None and below is None:
+            return float(np.mean(draws > above))
+        if below is not None and above is None:
+            return float(np.mean(draws < below))
+        raise InputError("probability() needs exactly one of above= or below=.")
 
     def __repr__(self) -> str:
         table = self.table().drop(columns=["estimand", "level", "interval"]).to_string(index=False)
         return f"{self.estimand} ({self.unit}; {self.interval} 95 %; {self.method})\n{table}"
 
     def _repr_html_(self) -> str:
-        body = self.table().drop(columns=["estimand"]).to_html(index=False, border=0, float_format="%.4g")
+        body = self.table().drop(columns=["estimand"]).to_html(index=False, float_format="{:.4g}".format)
         verdict = combine_verdicts(self.checks)
         caption = f"{self.estimand} ({self.unit}); {self.method}; checks: {verdict}"
-        return f"<p><strong>{html.escape(caption)}</strong></p>{body}{checks_frame(self.checks).to_html(index=False)}"
+        checks = checks_frame(self.checks).to_html(index=False)
+        return f"<p><strong>{html.escape(caption)}</strong></p>{body}{checks}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -337,10 +358,14 @@ class Curve:
                 f"Expected one of: {', '.join(CURVE_ESTIMANDS)}."
             )
         if not self.checks:
-            raise InputError(f"The curve for {self.label!r} carries no checks; a result must say how it was checked.")
+            raise InputError(
+                f"The curve for {self.label!r} carries no checks; a result must say how it was checked."
+            )
         names = ("time", "estimate", "lower", "upper", "std_error", "at_risk", "events")
         for name in names:
-            object.__setattr__(self, name, _read_only(getattr(self, name), f"{name} of curve {self.label!r}", 1))
+            object.__setattr__(
+                self, name, _read_only(getattr(self, name), f"{name} of curve {self.label!r}", 1)
+            )
             if len(getattr(self, name)) != len(self.time):
                 raise InputError(f"curve {self.label!r}: {name} and time differ in length.")
         if (np.diff(self.time) <= 0).any():
@@ -385,7 +410,8 @@ class Curve:
         beyond = [t for t in times if t > last or t < 0]
         if beyond:
             raise InputError(
-                f"curve {self.label!r} is known from 0 to {last:g} {self.time_unit}; {beyond[0]:g} lies outside."
+                f"curve {self.label!r} is known from 0 to {last:g} {self.time_unit}; "
+                f"{beyond[0]:g} lies outside."
             )
         rows = np.searchsorted(self.time, np.asarray(times, dtype=float), side="right") - 1
         start = 1.0 if self.estimand == "survival" else 0.0
@@ -400,7 +426,9 @@ class Curve:
         return f"{self.estimand} of {self.label} ({len(self.time)} times, {self.time_unit}; {self.method})"
 
     def _repr_html_(self) -> str:
-        return f"<p><strong>{html.escape(repr(self))}</strong></p>" + self.table().to_html(index=False, max_rows=20)
+        return f"<p><strong>{html.escape(repr(self))}</strong></p>" + self.table().to_html(
+            index=False, max_rows=20
+        )
 
 
 def require_passed(checks: Iterable[Check], what: str) -> None:

@@ -45,7 +45,9 @@ class Settings:
         if self.chains < 2:
             raise InputError(f"{self.chains} chain cannot show convergence; use at least 2 (4 is usual).")
         if self.draws < 10 or self.tune < 10:
-            raise InputError(f"draws={self.draws}, tune={self.tune}: use at least 10 of each (1000 and 500 are usual).")
+            raise InputError(
+                f"draws={self.draws}, tune={self.tune}: use at least 10 of each (1000 and 500 are usual)."
+            )
         if not 0.5 < self.target_accept < 1:
             raise InputError(f"target_accept={self.target_accept} lies outside 0.5 to 1.")
 

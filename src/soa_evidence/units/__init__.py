@@ -1,0 +1,8 @@
+"""Hospitals and units compared: hierarchical models by class of unit, adjusted for case mix.
+
+Importing this package loads neither PyMC nor a sampler; that happens inside `fit`.
+"""
+
+from soa_evidence.units import binomial
+
+__all__ = ["binomial"]

@@ -1,0 +1,237 @@
+"""Units compared on a yes/no outcome: hierarchical binomial model with case mix and classes of unit.
+
+The model, for y events among n patients of unit j (class g) with case-mix pattern x::
+
+    y_jx ~ Binomial(n_jx, p_jx)
+    logit p_jx = x' case_mix + level_j
+    level_j ~ Normal(class_level_g, class_spread_g)
+    class_level_g ~ Normal(common, .)          log class_spread_g ~ Normal(typical, .)
+
+`x` is centred on the reference population (all patients of all units), so `level_j` is the log odds of unit j
+for its average case mix. Every class has a spread of its own, drawn towards what is typical of the classes:
+a class with many units learns its own, a class with three stays honestly wide. The priors are in `priors.py`.
+
+What comes out (`BinomialResult`): each class's risk standardised to one case mix (g-computation), its
+difference per 1,000 patients and odds ratio against a reference, and the posterior probability of being
+better, on two estimands that are never mixed: *these units* as they are, and *units as a kind*. Further the
+spread between units, the prediction for one more unit of each class, and every unit with its rank interval.
+
+When not to use it
+    - The time to the event matters or follow-up differs: use a survival model.
+    - Case mix that drives both referral and outcome is not recorded: standardisation cannot mend it, and the
+      difference may be about the patients. Say so beside the answer.
+    - A class of one unit: its level and its spread cannot be told apart; only *these units* has meaning.
+
+Sources: Normand, Glickman and Gatsonis (1997), JASA 92:803, for the model; Robins (1986), Mathematical
+Modelling 7:1393, for standardisation by g-computation.
+
+Checked against: OpenBUGS's published Surgical example and a deterministic twin by quadrature
+(tests/reference/binomial), simulation with known truth (tests/calibration).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from soa_evidence import priors as named_priors
+from soa_evidence.errors import InputError, nearest
+from soa_evidence.results import Check
+from soa_evidence.sampling import Settings, convergence_checks, sample
+from soa_evidence.units import predictive
+from soa_evidence.units.binomial_result import BinomialResult, Draws, Question, class_table, summarise
+from soa_evidence.units.cells import Cells, prepare
+from soa_evidence.units.collapse import Collapsed, accuracy_check, collapse, log_weights, resample
+from soa_evidence.units.coordinates import by_information, whitened
+from soa_evidence.units.laplace import Laplace, approximate
+
+__all__ = ["BinomialResult", "build", "fit"]
+
+FloatArray = NDArray[np.float64]
+
+FEW_EVENTS = 10  # a class with fewer says little by itself, whatever the model
+LARGEST_SEED = 2**32 - 1
+
+
+def build(cells: Cells, priors: named_priors.BinomialPriors, *, near: Laplace, collapsed: Collapsed) -> Any:
+    """Return the PyMC model of the module docstring.
+
+    Parameters
+    ----------
+    near
+        Where the posterior lies, roughly: scales the sampler's coordinates, nothing else.
+    collapsed
+        The likelihood's cells.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    level, spread, terms = priors.common_log_odds, priors.common_log_spread, priors.case_mix_log_odds
+    coords = {"unit": cells.units, "class": cells.groups, "term": cells.terms}
+    with pm.Model(coords=coords) as model:
+        common = pm.Normal("common", level.mean, level.sd)
+        typical = pm.Normal("typical_log_spread", spread.mean, spread.sd)
+        class_level = pm.Normal("class_level", common, priors.class_log_odds_sd, dims="class")
+        log_spread = pm.Normal("class_log_spread", typical, priors.class_log_spread_sd, dims="class")
+        group = cells.group_of_unit
+        unit = pm.Normal(
+            "level",
+            class_level[group],
+            pt.exp(log_spread)[group],
+            dims="unit",
+            default_transform=by_information(near.unit_level, near.unit_information),
+        )
+        # collapse.py: totals of events, less what the bins lost at the mode, less the binned sum over trials.
+        eta = unit[collapsed.unit]
+        seen = pt.matmul(collapsed.events_by_unit - collapsed.lost_by_unit, unit)
+        if cells.terms:
+            case_mix = pm.Normal(
+                "case_mix",
+                terms.mean,
+                terms.sd,
+                dims="term",
+                default_transform=whitened(near.case_mix, near.case_mix_covariance),
+            )
+            eta = eta + pt.matmul(collapsed.design, case_mix)
+            step = case_mix - collapsed.mode_case_mix
+            seen = seen + pt.matmul(collapsed.events_by_term - collapsed.lost_by_term, case_mix)
+            seen = seen - 0.5 * pt.matmul(step, pt.matmul(collapsed.lost_curvature, step))
+        pm.Potential("log_likelihood", seen - pt.matmul(collapsed.trials, pt.softplus(eta)))
+    return model
+
+
+def fit(
+    frame: pd.DataFrame,
+    *,
+    events: str,
+    trials: str,
+    unit: str,
+    group: str,
+    reference: str | Sequence[str],
+    seed: int,
+    case_mix: Sequence[str] = (),
+    reference_label: str | None = None,
+    better: Literal["lower", "higher"] = "lower",
+    margin_per_1000: float = 5.0,
+    priors: str = "default",
+    settings: Settings | None = None,
+) -> BinomialResult:
+    """Compare classes of unit, and units, on a yes/no outcome.
+
+    Parameters
+    ----------
+    frame
+        One row per unit and case-mix stratum; strata may repeat and are added up.
+    events, trials, unit, group
+        Columns: counts of patients with the outcome and with a valid answer; the unit; its class.
+    reference
+        The class, or classes taken together, that others are compared with.
+    seed
+        Recorded seed.
+    case_mix
+        Columns of case-mix factors; every value is a level, including 'unknown'.
+    reference_label
+        Name of the reference; needed when it joins several classes.
+    better
+        Whether a lower or a higher risk of the event is better.
+    margin_per_1000
+        Difference, in events per 1,000 patients, that would matter.
+    priors
+        A name from `priors.BINOMIAL_PRIORS`.
+    settings
+        Sampler settings.
+
+    Returns
+    -------
+    BinomialResult
+
+    Raises
+    ------
+    InputError
+        On a bad frame (see `cells.prepare`), fewer than two classes, an unknown reference or prior, or a
+        margin, seed or direction out of range.
+    """
+    chosen = named_priors.binomial(priors)
+    cells = prepare(frame, events=events, trials=trials, unit=unit, group=group, case_mix=case_mix)
+    classes, label = _reference(cells, reference, reference_label)
+    _require_choices(better, margin_per_1000, seed)
+    question = Question(
+        reference=classes, reference_label=label, better=better, margin_per_1000=margin_per_1000
+    )
+    settings = settings or Settings()
+
+    near = approximate(cells, chosen)
+    collapsed = collapse(cells, near)
+    tree = sample(build(cells, chosen, near=near, collapsed=collapsed), seed=seed, settings=settings)
+    sampled = Draws.of(tree, cells, chosen)
+    weights = log_weights(cells, collapsed, sampled.case_mix, sampled.level)
+    draws = sampled.take(resample(weights, chains=sampled.chains, seed=seed))
+    predicted = predictive.replicate(cells, draws.case_mix, draws.class_level, draws.class_spread, seed=seed)
+    checks = (
+        *convergence_checks(tree),
+        accuracy_check(weights, cells, collapsed),
+        predictive.check(predicted),
+        _events_check(cells),
+    )
+    return summarise(
+        cells,
+        draws,
+        question,
+        collapsed=collapsed,
+        priors=chosen,
+        predictive=predicted,
+        checks=checks,
+        tree=tree,
+        seed=seed,
+    )
+
+
+def _events_check(cells: Cells) -> Check:
+    table = class_table(cells)
+    fewest = table.sort_values("events").iloc[0]
+    return Check(
+        name="events in the class with fewest",
+        verdict="pass" if fewest["events"] >= FEW_EVENTS else "warn",
+        observed=f"{int(fewest['events'])} ({fewest['group']})",
+        expected=f"at least {FEW_EVENTS}",
+        why="with very few events a class's estimate leans on the other classes and on the prior",
+    )
+
+
+def _reference(
+    cells: Cells, reference: str | Sequence[str], label: str | None
+) -> tuple[tuple[str, ...], str]:
+    classes = (reference,) if isinstance(reference, str) else tuple(reference)
+    if len(cells.groups) < 2:
+        raise InputError(
+            f"Only one class of unit is present: {', '.join(cells.groups)}. A comparison needs at least two."
+        )
+    if not classes:
+        raise InputError("reference is empty; name the class or classes that others are compared with.")
+    for name in classes:
+        if name not in cells.groups:
+            raise InputError(
+                f"The reference class {name!r} has no units with trials.{nearest(name, cells.groups)} "
+                f"Present: {', '.join(cells.groups)}."
+            )
+    if set(classes) == set(cells.groups):
+        raise InputError("The reference holds every class, so nothing is left to compare with it.")
+    if len(classes) > 1 and not label:
+        raise InputError(f"The reference joins {len(classes)} classes; give it a name with reference_label=.")
+    name = label or classes[0]
+    if name in set(cells.groups) - set(classes[:1] if len(classes) == 1 else ()):
+        raise InputError(f"reference_label {name!r} is also the name of a class; choose another.")
+    return classes, name
+
+
+def _require_choices(better: str, margin_per_1000: float, seed: int) -> None:
+    if better not in ("lower", "higher"):
+        raise InputError(f"better={better!r}: expected 'lower' or 'higher'.")
+    if not 0 <= margin_per_1000 < 1000:
+        raise InputError(f"margin_per_1000={margin_per_1000}: expected events per 1,000 patients, from 0 up.")
+    if not (isinstance(seed, int) and 0 <= seed <= LARGEST_SEED):
+        raise InputError(f"seed={seed!r}: expected a whole number from 0 to {LARGEST_SEED}.")

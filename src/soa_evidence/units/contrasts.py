@@ -1,0 +1,239 @@
+"""From draws of units' risks to what readers ask: classes, their differences, and how probable they are.
+
+Two estimands are kept apart. *These units*: the named units as they are, each weighted by its patients; the
+uncertainty is about their true risks, not about which units exist. *Units as a kind*: the population of units
+from which the named ones are taken as a sample; with three units in a class this is honestly wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from soa_evidence.results import Check, Estimates
+from soa_evidence.units.cells import Cells
+from soa_evidence.units.standardise import RiskCurve
+
+__all__ = ["ClassRisks", "Comparison", "kind_risks", "these_units_risks"]
+
+FloatArray = NDArray[np.float64]
+METHOD = "units.binomial"
+_QUADRATURE = 15
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Comparison:
+    """Classes of unit compared on one estimand.
+
+    Attributes
+    ----------
+    risk : Estimates
+        Standardised risk per class, probability.
+    difference : Estimates
+        Against the reference, per 1,000 patients.
+    log_odds_ratio : Estimates
+        Against the reference; of the standardised risks, so a marginal odds ratio.
+    probability_better, probability_better_by_margin : Estimates
+        Posterior probability of being better than the reference at all, and by more than the margin; the
+        interval is Monte Carlo error.
+    """
+
+    risk: Estimates
+    difference: Estimates
+    log_odds_ratio: Estimates
+    probability_better: Estimates
+    probability_better_by_margin: Estimates
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ClassRisks:
+    """Draws of standardised risk for every class and for the reference, on one estimand.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        The classes, then the reference where it is a mixture of several classes.
+    draws : array of shape (S, len(labels))
+    reference : str
+    estimand_kind
+        ``"these units"`` or ``"units as a kind"``.
+    """
+
+    labels: tuple[str, ...]
+    draws: FloatArray
+    reference: str
+    estimand_kind: Literal["these units", "units as a kind"]
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The labels set against the reference: all others."""
+        return tuple(label for label in self.labels if label != self.reference)
+
+    def _column(self, label: str) -> FloatArray:
+        return self.draws[:, [self.labels.index(label)]]
+
+    def compare(
+        self,
+        margin_per_1000: float,
+        *,
+        better: Literal["lower", "higher"],
+        chains: int,
+        checks: tuple[Check, ...],
+    ) -> Comparison:
+        """Return everything that is asked of these risks."""
+        at_all, by_margin = (
+            self.probability_better(margin, better=better, chains=chains, checks=checks)
+            for margin in (0.0, margin_per_1000)
+        )
+        return Comparison(
+            risk=self.risk(checks),
+            difference=self.difference(checks),
+            log_odds_ratio=self.log_odds_ratio(checks),
+            probability_better=at_all,
+            probability_better_by_margin=by_margin,
+        )
+
+    def risk(self, checks: tuple[Check, ...]) -> Estimates:
+        """Standardised risk per class."""
+        return self._estimates("standardised risk", self.labels, "probability", self.draws, checks)
+
+    def difference(self, checks: tuple[Check, ...]) -> Estimates:
+        """Risk difference against the reference, per 1,000 patients."""
+        draws = np.hstack([self._column(c) - self._column(self.reference) for c in self.compared]) * 1000
+        return self._estimates(
+            f"risk difference against {self.reference}", self.compared, "per 1,000 patients", draws, checks
+        )
+
+    def log_odds_ratio(self, checks: tuple[Check, ...]) -> Estimates:
+        """Log of the ratio of odds of the standardised risks (a marginal odds ratio)."""
+        odds = logit(self.draws)
+        base = odds[:, self.labels.index(self.reference)]
+        draws = np.column_stack([odds[:, self.labels.index(c)] - base for c in self.compared])
+        return self._estimates(
+            f"log odds ratio against {self.reference}", self.compared, "log odds ratio", draws, checks
+        )
+
+    def probability_better(
+        self,
+        margin_per_1000: float,
+        *,
+        better: Literal["lower", "higher"],
+        chains: int,
+        checks: tuple[Check, ...],
+    ) -> Estimates:
+        """Posterior probability that a class is better than the reference by more than a margin.
+
+        Its interval is Monte Carlo error only: how far the number itself is from the exact posterior
+        probability because the number of draws is finite.
+        """
+        import arviz as az
+
+        means, errors = [], []
+        for label in self.compared:
+            gain = (self._column(self.reference) - self._column(label))[:, 0] * 1000
+            gain = gain if better == "lower" else -gain
+            indicator = (gain > margin_per_1000).astype(float)
+            size = len(indicator)
+            # Half a draw on either side keeps the error of a probability of 0 or 1 above nothing.
+            likely = (indicator.sum() + 0.5) / (size + 1)
+            constant = indicator.min() == indicator.max()
+            effective = size if constant else float(az.ess(indicator.reshape(chains, -1), method="mean"))
+            means.append(indicator.mean())
+            errors.append(np.sqrt(likely * (1 - likely) / effective))
+        threshold = "" if margin_per_1000 == 0 else f" by more than {margin_per_1000:g} per 1,000"
+        return Estimates(
+            estimand=f"probability of being better than {self.reference}{threshold}, {self.estimand_kind}",
+            labels=self.compared,
+            unit="probability",
+            method=METHOD,
+            mean=np.array(means),
+            covariance=np.diag(np.square(errors)),
+            interval="Monte Carlo",
+            checks=checks,
+        )
+
+    def _estimates(
+        self, what: str, labels: tuple[str, ...], unit: str, draws: FloatArray, checks: tuple[Check, ...]
+    ) -> Estimates:
+        return Estimates(
+            estimand=f"{what}, {self.estimand_kind}",
+            labels=labels,
+            unit=unit,
+            method=METHOD,
+            draws=draws,
+            interval="credible",
+            checks=checks,
+        )
+
+
+def these_units_risks(
+    cells: Cells, unit_risk: FloatArray, reference: Sequence[str], reference_label: str
+) -> ClassRisks:
+    """Risks of the named units of each class, weighted by their patients (trials).
+
+    Parameters
+    ----------
+    unit_risk : array of shape (S, J)
+    reference
+        Classes that together are the reference.
+    """
+    size = cells.by_unit(cells.trials)
+    columns = []
+    for groups in _sets(cells.groups, reference):
+        weight = np.where(cells.units_of(groups), size, 0.0)
+        columns.append(unit_risk @ (weight / weight.sum()))
+    return ClassRisks(
+        labels=_labels(cells.groups, reference, reference_label),
+        draws=np.column_stack(columns),
+        reference=reference_label,
+        estimand_kind="these units",
+    )
+
+
+def kind_risks(
+    cells: Cells,
+    curve: RiskCurve,
+    class_level: FloatArray,
+    class_spread: FloatArray,
+    reference: Sequence[str],
+    reference_label: str,
+) -> ClassRisks:
+    """Mean risk of the population of units of each class; the reference mixes its classes by number of units.
+
+    Parameters
+    ----------
+    class_level, class_spread : arrays of shape (S, G)
+        Draws of mean and standard deviation of the units' levels in each class.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_QUADRATURE)
+    weights = weights / weights.sum()
+    mean_risk = np.zeros_like(class_level)
+    for node, weight in zip(nodes, weights, strict=True):
+        mean_risk += weight * curve.risk(class_level + class_spread * node)
+    n_units = np.bincount(cells.group_of_unit, minlength=len(cells.groups)).astype(float)
+    columns = []
+    for groups in _sets(cells.groups, reference):
+        share = np.where(np.isin(cells.groups, groups), n_units, 0.0)
+        columns.append(mean_risk @ (share / share.sum()))
+    return ClassRisks(
+        labels=_labels(cells.groups, reference, reference_label),
+        draws=np.column_stack(columns),
+        reference=reference_label,
+        estimand_kind="units as a kind",
+    )
+
+
+def _sets(groups: tuple[str, ...], reference: Sequence[str]) -> list[Sequence[str]]:
+    single: list[Sequence[str]] = [(group,) for group in groups]
+    return single if len(reference) == 1 else [*single, reference]
+
+
+def _labels(groups: tuple[str, ...], reference: Sequence[str], reference_label: str) -> tuple[str, ...]:
+    if len(reference) == 1:
+        return tuple(reference_label if group == reference[0] else group for group in groups)
+    return (*groups, reference_label)

@@ -1,0 +1,51 @@
+"""Ranks of units with their uncertainty: never a position without its interval.
+
+Source: Goldstein and Spiegelhalter (1996), JRSS A 159:385, on why a league position needs an interval.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["rank_table"]
+
+FloatArray = NDArray[np.float64]
+
+
+def rank_table(
+    risk: FloatArray, units: tuple[str, ...], *, better: Literal["lower", "higher"], level: float = 0.95
+) -> pd.DataFrame:
+    """Rank units in every draw and summarise; rank 1 is best.
+
+    Parameters
+    ----------
+    risk : array of shape (S, J)
+        Posterior draws of each unit's risk.
+    better
+        Whether a lower or a higher risk is better.
+
+    Returns
+    -------
+    DataFrame
+        unit, rank_median, rank_lower, rank_upper, probability_best_fifth, probability_worst_fifth.
+    """
+    order = risk if better == "lower" else -risk
+    # argsort of argsort gives each unit's place; continuous draws do not tie.
+    places = order.argsort(axis=1).argsort(axis=1).astype(np.int32) + 1
+    n_units = risk.shape[1]
+    tail = (1 - level) / 2
+    lower, median, upper = np.quantile(places, [tail, 0.5, 1 - tail], axis=0, method="inverted_cdf")
+    return pd.DataFrame(
+        {
+            "unit": list(units),
+            "rank_median": median.astype(int),
+            "rank_lower": lower.astype(int),
+            "rank_upper": upper.astype(int),
+            "probability_best_fifth": (places <= n_units / 5).mean(axis=0),
+            "probability_worst_fifth": (places > n_units - n_units / 5).mean(axis=0),
+        }
+    )
