@@ -174,7 +174,7 @@ def test_markdown_cannot_bring_html_scripts_or_pictures(html):
 
 
 def test_a_number_has_a_row_with_all_it_rests_on(html):
-    row = html[html.index('<tr id="number-difference.specialist"') :].split("</tr>")[0]
+    row = html[html.index('<tr role="row" id="number-difference.specialist"') :].split("</tr>")[0]
     for words in (
         "specialist &lt;b&gt;",
         "risk difference",

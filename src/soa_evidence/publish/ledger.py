@@ -22,10 +22,12 @@ def numbers_table(numbers: Iterable[Item]) -> str:
     if not records:
         return "<p>This report publishes no number.</p>"
     heads = ("Number", "Estimate", "Speaks of, and rests on", "Checks")
+    # The roles say again what the tags mean, because on a phone the rows are laid out as blocks.
     table = (
-        '<table class="ledger"><caption>Every number and its record</caption><thead><tr>'
-        + "".join(f'<th scope="col">{head}</th>' for head in heads)
-        + "</tr></thead><tbody>"
+        '<table class="ledger" role="table"><caption>Every number and its record</caption>'
+        '<thead role="rowgroup"><tr role="row">'
+        + "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in heads)
+        + '</tr></thead><tbody role="rowgroup">'
         + "".join(_row(record) for record in records)
         + "</tbody></table>"
     )
@@ -39,13 +41,14 @@ def _row(record: Item) -> str:
     kind = f" Speaks of {safe.escape(record['estimand_kind'])}." if record.get("estimand_kind") else ""
     evidence = ", ".join(f"<code>{safe.escape(package)}</code>" for package in record["evidence"])
     return (
-        f'<tr id="number-{safe.escape(record["id"])}"><th scope="row"><span class="what">{name}</span>{what}'
+        f'<tr role="row" id="number-{safe.escape(record["id"])}">'
+        f'<th scope="row" role="rowheader"><span class="what">{name}</span>{what}'
         f'<span class="why"><code>{safe.escape(record["id"])}</code></span></th>'
-        f"<td>{_estimate(record)}</td>"
-        f"<td>{safe.escape(record['population'])}.{kind}"
+        f'<td role="cell">{_estimate(record)}</td>'
+        f'<td role="cell">{safe.escape(record["population"])}.{kind}'
         f'<span class="why">Method: <code>{safe.escape(record["method"])}</code></span>'
         f'<span class="why">Evidence: {evidence}</span></td>'
-        f"<td>{_verdicts(record['checks'])}</td></tr>"
+        f'<td role="cell">{_verdicts(record["checks"])}</td></tr>'
     )
 
 
