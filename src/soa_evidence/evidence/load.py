@@ -85,9 +85,9 @@ def seal(package: str | Path) -> str:
     if isinstance(content, str):
         raise EvidenceError(f"{folder.name}: {content}")
     for resource in content.get("resources", []):
-        path = folder / resource["path"]
+        path = folder / str(resource.get("path", ""))
         if not path.is_file():
-            raise EvidenceError(f"{folder.name}: {resource['path']} is missing, so it cannot be sealed.")
+            raise EvidenceError(f"{folder.name}: {resource.get('path')} is missing, so it cannot be sealed.")
         resource["hash"], resource["bytes"] = tables.digest(path), path.stat().st_size
     write_descriptor(folder, content)
     return tables.digest(folder / DESCRIPTOR)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from soa_evidence.errors import nearest
 
-__all__ = ["digest", "read", "write"]
+__all__ = ["digest", "numbers", "read", "write"]
 
 Json = Mapping[str, Any]
 _SMALLEST_FIRST = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
@@ -109,21 +109,25 @@ def _typed(column: pd.Series[Any], field: Json) -> tuple[pd.Series[Any], list[st
     kind, missing = field["type"], column.isna()
     if kind == "string":
         return column.astype(object).where(~missing, None), []
+    # a type must not hang on the data: what may be missing is always stored so that it could be
+    full = bool(field.get("constraints", {}).get("required")) and not missing.any()
     if kind == "boolean":
         values = column if column.dtype == bool else column.str.lower().map(_TRUTH)
         wrong = values.isna() & ~missing
-        return (values.astype(bool) if not values.isna().any() else values.astype(object)), _wrong(
-            column, wrong, field
-        )
-    values = pd.to_numeric(column, errors="coerce").astype(float) if column.dtype == object else column
-    if values.dtype.kind in "iu":
-        return values.astype(np.int64 if kind == "integer" else np.float64), []
+        return values.astype(bool if full and not wrong.any() else object), _wrong(column, wrong, field)
+    values = numbers(column) if column.dtype == object else column
     wrong = (values.isna() & ~missing) | np.isinf(values)
     if kind == "integer":
         wrong |= values.notna() & (values != values.round())
-        if not wrong.any() and not missing.any():
-            return values.astype(np.int64), []
-    return values.astype(np.float64), _wrong(column, wrong, field)
+    whole = kind == "integer" and full and not wrong.any()
+    return values.astype(np.int64 if whole else np.float64), _wrong(column, wrong, field)
+
+
+def numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Turn text into the nearest floats; what is no number becomes NaN."""
+    quick = pd.to_numeric(column, errors="coerce").astype(float)
+    # pandas' own parser may be off in the last digit; Python's, through numpy, is not
+    return column.where(quick.notna(), np.nan).astype(float)
 
 
 def _wrong(column: pd.Series[Any], wrong: pd.Series[Any], field: Json) -> list[str]:
@@ -192,7 +196,8 @@ def _array(column: pd.Series[Any], field: Json) -> Any:
         return pa.array(column.to_numpy(dtype=bool), pa.bool_())
     if field["type"] == "number":
         return pa.array(column.to_numpy(dtype=float), pa.float64(), mask=missing)
-    values = column.fillna(0).to_numpy().astype(np.int64)
+    whole = column if column.dtype.kind in "iu" else column.astype(float).fillna(0)
+    values = whole.to_numpy().astype(np.int64)
     kind = next(
         (k for k in _SMALLEST_FIRST if np.iinfo(k).min <= values.min() and values.max() <= np.iinfo(k).max),
         "int64",

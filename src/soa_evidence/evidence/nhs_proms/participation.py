@@ -11,6 +11,7 @@ import pandas as pd
 from soa_evidence.errors import EvidenceError
 from soa_evidence.evidence.nhs_proms.credits import LICENCE, sources
 from soa_evidence.evidence.nhs_proms.packs import PackFile, read_columns, year_of
+from soa_evidence.evidence.tables import numbers
 from soa_evidence.evidence.write import count, number, resource, text
 
 __all__ = ["KEY", "NAME", "make"]
@@ -79,7 +80,7 @@ def _tidy(file: PackFile, year: str) -> pd.DataFrame:
 
 def figures(file: PackFile, column: pd.Series[str], hidden: Sequence[str] = ("*",)) -> pd.Series[float]:
     """Turn published figures into numbers; marks of suppression, `hidden`, become NaN."""
-    values = pd.to_numeric(column.where(~column.isin(hidden), np.nan), errors="coerce").astype(float)
+    values = numbers(column)
     wrong = np.flatnonzero(values.isna() & ~column.isin(hidden))
     if len(wrong):
         raise EvidenceError(

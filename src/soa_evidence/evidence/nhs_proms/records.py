@@ -13,6 +13,7 @@ import pandas as pd
 
 from soa_evidence.errors import EvidenceError
 from soa_evidence.evidence.nhs_proms.packs import PackFile, read_columns
+from soa_evidence.evidence.tables import numbers
 
 __all__ = [
     "AGE_BANDS",
@@ -171,7 +172,7 @@ def _coded(file: PackFile, column: pd.Series[str], codes: dict[str, Any]) -> pd.
 
 
 def _score(file: PackFile, column: pd.Series[str], low: float, high: float) -> pd.Series[float]:
-    values = pd.to_numeric(column, errors="coerce").astype(float)
+    values = numbers(column)
     wrong = (values.isna() & (column != "")) | (values < low) | (values > high)
     if wrong.any():
         _refuse(file, column, wrong, f"a number from {low} to {high}, or nothing where it is missing")
