@@ -142,6 +142,17 @@ def test_a_second_build_runs_nothing(copy):
     assert {path: path.stat().st_mtime_ns for path in copy.state.glob("*.ipynb")} == before
 
 
+def test_the_index_is_rendered_only_when_something_it_shows_changed(copy, monkeypatch):
+    from soa_evidence.publish import index
+
+    monkeypatch.setattr(index, "render", lambda entries: f"<p>{[e['status'] for e in entries]}</p>")
+    assert "<!doctype" in build.write_index(copy).read_text().lower()  # nothing changed: not rendered again
+    (copy.report("two") / "index.html").unlink()
+    assert build.write_index(copy).read_text() == "<p>['published', 'not built', 'failed', 'failed']</p>"
+    (copy.reports / "index.html").unlink()
+    assert build.write_index(copy).is_file()
+
+
 def test_a_failed_report_is_tried_again(copy):
     assert stale(copy, ()) == ["bad-check", "bad-cell"]
 

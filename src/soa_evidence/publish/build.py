@@ -104,15 +104,21 @@ def build(
 def write_index(project: Project) -> Path:
     """Write ``reports/index.html`` from what the reports of the catalogue have left on disk.
 
-    It is cheap and depends on failed reports too, so it is made after every build, not as a task.
+    It depends on failed reports too, which a task could not, so it is looked at after every build; it is
+    rendered only when something it shows, or the code, has changed.
     """
+    entries = [_entry(project, report) for report in catalogue.load(project).reports]
+    library = fingerprint.Library.read(project.library)
+    made_from = fingerprint.digest([entries, library.science, library.publishing])
+    path, memory = project.reports / "index.html", project.state / "index.json"
+    if path.is_file() and record.read(memory) == [made_from, path.stat().st_size]:
+        return path
     from soa_evidence.publish import index
 
-    html = index.render([_entry(project, report) for report in catalogue.load(project).reports])
-    path = project.reports / "index.html"
-    if not path.is_file() or path.read_text(encoding="utf-8") != html:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(html, encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    memory.parent.mkdir(exist_ok=True)
+    path.write_text(index.render(entries), encoding="utf-8")
+    memory.write_text(record.to_json([made_from, path.stat().st_size]), encoding="utf-8")
     return path
 
 
