@@ -111,8 +111,8 @@ def _state(entry: Mapping[str, Any]) -> str:
     if entry["status"] == "failed":
         names = "; ".join(safe.escape(reason.get("name", "")) for reason in run.get("failed", ()))
         symbol = VERDICTS["fail"][0]
-        mark = f'<span aria-hidden="true">{symbol}</span>'
-        return f'<p class="withheld">{mark} Withheld. {f'Not passed: {names}' if names else ''}</p>'
+        which = f" Not passed: {names}" if names else ""
+        return f'<p class="withheld"><span aria-hidden="true">{symbol}</span> Withheld.{which}</p>'
     if entry["status"] != "published":
         return '<p class="state">Not built in this edition.</p>'
     checks = list(run.get("checks", ()))

@@ -8,7 +8,7 @@ from typing import Any
 from soa_evidence.publish.bundles import Item
 from soa_evidence.publish.templating import date_in_words
 from soa_evidence.reporting import bundle, formats, safe
-from soa_evidence.reporting.numbers import records_frame
+from soa_evidence.reporting import records as entries
 from soa_evidence.reporting.provenance import VERDICTS
 
 __all__ = ["numbers_table", "run_record"]
@@ -31,7 +31,7 @@ def numbers_table(numbers: Iterable[Item]) -> str:
         + "".join(_row(record) for record in records)
         + "</tbody></table>"
     )
-    link = bundle.download_link(records_frame(records), "numbers", "Download all numbers (CSV)")
+    link = bundle.download_link(entries.frame(records), "numbers", "Download all numbers (CSV)")
     return bundle.region(table, "All numbers") + f"<p>{link}</p>"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.reporting import bundle as bundles
 from soa_evidence.reporting import safe
-from soa_evidence.reporting.numbers import Number
+from soa_evidence.reporting.entry import Number
 from soa_evidence.reporting.words import Phrase, Verdict
 
 __all__ = ["Given", "Headline", "Sentence", "given", "headline", "require_no_digits", "sentence"]

@@ -23,7 +23,7 @@ from soa_evidence.errors import InputError
 from soa_evidence.reporting.formats import percent
 
 if TYPE_CHECKING:
-    from soa_evidence.reporting.numbers import Number
+    from soa_evidence.reporting.entry import Number
 
 __all__ = ["YARDSTICK", "Phrase", "Verdict", "difference", "probability", "probability_word"]
 
