@@ -5,8 +5,10 @@ A different prior is a different name here; a model takes a whole named set and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 from dataclasses import dataclass
+
+import pandas as pd
 
 from soa_evidence.errors import InputError, nearest
 
@@ -55,30 +57,34 @@ class BinomialPriors:
     case_mix_log_odds: Normal
     because: str
 
-    def describe(self) -> Iterable[tuple[str, str, str]]:
-        """Yield (parameter, distribution, reason) for every prior of the set."""
+    def table(self) -> pd.DataFrame:
+        """Return one row a prior: parameter, distribution, because."""
         level, spread, case_mix = self.common_log_odds, self.common_log_spread, self.case_mix_log_odds
-        yield "common level, log odds", f"Normal({level.mean:g}, {level.sd:g})", level.because
-        yield (
-            "level of a class, log odds",
-            f"Normal(common level, {self.class_log_odds_sd:g})",
-            "most classes lie within a factor of about 2.7 in odds of one another before any data are seen",
-        )
-        yield (
-            "typical spread between units, log SD",
-            f"Normal({spread.mean:.3g}, {spread.sd:g})",
-            spread.because,
-        )
-        yield (
-            "spread of a class, log SD",
-            f"Normal(typical, {self.class_log_spread_sd:g})",
-            "classes share what a typical spread is; each may be up to about 2.7 times tighter or wider",
-        )
-        yield (
-            "case-mix level, log odds ratio",
-            f"Normal({case_mix.mean:g}, {case_mix.sd:g})",
-            case_mix.because,
-        )
+        rows = [
+            ("common level, log odds", f"Normal({level.mean:g}, {level.sd:g})", level.because),
+            (
+                "level of a class, log odds",
+                f"Normal(common level, {self.class_log_odds_sd:g})",
+                f"{self.class_log_odds_sd:g} in log odds is a factor of "
+                f"{math.exp(self.class_log_odds_sd):.2g} in odds",
+            ),
+            (
+                "typical spread between units, log SD",
+                f"Normal({spread.mean:.3g}, {spread.sd:g})",
+                spread.because,
+            ),
+            (
+                "spread of a class, log SD",
+                f"Normal(typical, {self.class_log_spread_sd:g})",
+                "classes share what a typical spread is; each may be tighter or wider",
+            ),
+            (
+                "case-mix level, log odds ratio",
+                f"Normal({case_mix.mean:g}, {case_mix.sd:g})",
+                case_mix.because,
+            ),
+        ]
+        return pd.DataFrame(rows, columns=["parameter", "distribution", "because"])
 
 
 _LOG_0_2 = -1.6094379124341003

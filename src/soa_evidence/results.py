@@ -24,6 +24,7 @@ Verdict = Literal["pass", "warn", "fail"]
 #: "Monte Carlo" is the error of a computed probability, from the finite number of draws alone.
 Interval = Literal["confidence", "credible", "Monte Carlo"]
 FloatArray = NDArray[np.float64]
+Transform = Callable[[FloatArray], FloatArray] | Literal["exp"]
 
 TABLE_COLUMNS = ["estimand", "label", "estimate", "std_error", "lower", "upper", "level", "interval"]
 
@@ -243,9 +244,7 @@ class Estimates:
             noise /= np.sqrt(rng.chisquare(self.dof, (n, 1)) / self.dof)
         return np.asarray(mean + noise)
 
-    def table(
-        self, level: float = 0.95, transform: Callable[[FloatArray], FloatArray] | None = None
-    ) -> pd.DataFrame:
+    def table(self, level: float = 0.95, transform: Transform | None = None) -> pd.DataFrame:
         """Tidy table: estimand, label, estimate, std_error, lower, upper, level, interval.
 
         Parameters
@@ -253,30 +252,33 @@ class Estimates:
         level
             Coverage of the equal-tailed interval, above 0 and below 1.
         transform
-            Monotone increasing function applied when shown (e.g. ``np.exp``). With draws every summary is of
-            the transformed draws; with moments the limits are transformed and the standard error stays on
-            the analysis scale.
+            Monotone increasing function applied when shown, or ``"exp"``, which turns a log ratio into the
+            ratio, in name too. With draws every summary is of the transformed draws; with moments the limits
+            are transformed and the standard error stays on the analysis scale.
         """
+        estimand = self.estimand
+        if transform == "exp":
+            estimand, transform = estimand.removeprefix("log "), np.exp
         if not 0 < level < 1:
             raise InputError(f"level is {level}; expected a number above 0 and below 1, such as 0.95.")
         tail = (1 - level) / 2
+        shown: Callable[[FloatArray], FloatArray] = transform if callable(transform) else np.asarray
         if self.draws is not None:
-            shown = self.draws if transform is None else np.asarray(transform(self.draws))
-            estimate = shown.mean(axis=0) if self.centre == "mean" else np.median(shown, axis=0)
-            error = shown.std(axis=0, ddof=1) if len(shown) > 1 else np.full(len(self), np.nan)
-            lower, upper = np.quantile(shown, [tail, 1 - tail], axis=0)
+            draws = shown(self.draws)
+            estimate = draws.mean(axis=0) if self.centre == "mean" else np.median(draws, axis=0)
+            error = draws.std(axis=0, ddof=1) if len(draws) > 1 else np.full(len(self), np.nan)
+            lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
         else:
             from scipy import stats
 
             mean, covariance = self._moments()
             error = np.sqrt(np.diag(covariance))
             factor = stats.norm.ppf(1 - tail) if self.dof is None else stats.t.ppf(1 - tail, self.dof)
-            identity = transform or (lambda x: x)
-            estimate = identity(mean)
-            lower, upper = identity(mean - factor * error), identity(mean + factor * error)
+            estimate = shown(mean)
+            lower, upper = shown(mean - factor * error), shown(mean + factor * error)
         return pd.DataFrame(
             {
-                "estimand": self.estimand,
+                "estimand": estimand,
                 "label": list(self.labels),
                 "estimate": estimate,
                 "std_error": error,

@@ -129,7 +129,7 @@ def test_the_smallest_count_is_read_from_the_package(tmp_path):
     for name, content in (("a", {"soa:smallestCount": 8}), ("b", {})):
         (tmp_path / name).mkdir()
         (tmp_path / name / "datapackage.json").write_text(json.dumps(content))
-    assert disclosure.smallest_counts(tmp_path, ("a", "b")) == {"a": 8.0, "b": 0.0}
+    assert disclosure.smallest_counts(tmp_path, ("a", "b")) == {"a": 8.0, "b": 10.0}
 
 
 def executed(*payloads):

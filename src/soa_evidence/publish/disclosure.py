@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from soa_evidence.evidence.load import CAUTIOUS_SMALLEST_COUNT
 from soa_evidence.publish.bundles import Bundles, Item
 
 __all__ = ["RULES", "Shown", "reason", "refusals", "smallest_counts"]
@@ -56,11 +57,11 @@ def refusals(shown: Shown) -> list[Item]:
 
 
 def smallest_counts(folder: Path, names: tuple[str, ...]) -> dict[str, float]:
-    """Return, by package, the smallest count it lets be shown: ``soa:smallestCount``, or 0."""
+    """Return, by package, the smallest count it lets be shown: ``soa:smallestCount``, or a cautious one."""
     limits: dict[str, float] = {}
     for name in names:
         descriptor = json.loads((folder / name / "datapackage.json").read_text(encoding="utf-8"))
-        limits[name] = float(descriptor.get("soa:smallestCount", NO_LIMIT))
+        limits[name] = float(descriptor.get("soa:smallestCount", CAUTIOUS_SMALLEST_COUNT))
     return limits
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logit
 
@@ -19,7 +20,7 @@ from soa_evidence.results import Check, Estimates
 from soa_evidence.units.cells import Cells
 from soa_evidence.units.standardise import RiskCurve
 
-__all__ = ["ClassRisks", "Comparison", "kind_risks", "these_units_risks"]
+__all__ = ["ClassRisks", "Comparison", "kind_risks", "margins", "these_units_risks"]
 
 FloatArray = NDArray[np.float64]
 METHOD = "units.binomial"
@@ -226,6 +227,25 @@ def kind_risks(
         reference=reference_label,
         estimand_kind="units as a kind",
     )
+
+
+def margins(difference: Estimates, label: str, *, better: Literal["lower", "higher"]) -> pd.DataFrame:
+    """Return the probability that `label` is better than the reference by more than each margin.
+
+    Parameters
+    ----------
+    difference
+        Risk differences per 1,000 patients, with draws.
+
+    Returns
+    -------
+    DataFrame
+        margin (per 1,000 patients, from 0 to where hardly any probability is left), probability.
+    """
+    gain = -difference.of(label) if better == "lower" else difference.of(label)
+    furthest = max(1.0, float(np.ceil(np.quantile(gain, 0.995))))
+    grid = np.linspace(0.0, furthest, 61)
+    return pd.DataFrame({"margin": grid, "probability": [(gain > margin).mean() for margin in grid]})
 
 
 def _sets(groups: tuple[str, ...], reference: Sequence[str]) -> list[Sequence[str]]:

@@ -14,23 +14,23 @@ __all__ = ["NAME", "descriptor"]
 NAME = "nhs-proms-units"
 
 _ASKED = "asked by post about six months after the operation; the patient's own report"
-#: Label for sentences ("risk of being …", "was …"), and what exactly the patient was asked, in our words.
+#: Label for sentences ("patients reported …"), and what exactly the patient was asked, in our words.
 _MEANING = {
     "wound": ("wound problems", "Had problems with the wound since the operation"),
     "bleeding": ("bleeding problems", "Had bleeding since the operation"),
     "urine": ("urinary problems", "Had trouble passing urine since the operation"),
-    "allergy": ("allergy or drug reaction", "Had an allergy or reaction to a drug since the operation"),
+    "allergy": ("an allergy or drug reaction", "Had an allergy or reaction to a drug since the operation"),
     "readmission": (
-        "readmitted to hospital within about six months",
+        "being readmitted to hospital",
         "Was readmitted to hospital, for any reason, since the operation",
     ),
     "further_surgery": (
-        "further surgery on the joint within about six months",
+        "further surgery on the joint",
         "Had another operation on the same area since the operation; any operation, so not the same as a "
         "revision",
     ),
     "satisfaction": (
-        "results of the operation rated good or better",
+        "results that were good or better",
         "Rates the results as excellent, very good or good (rather than fair or poor)",
     ),
     "success": (
