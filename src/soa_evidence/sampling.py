@@ -36,7 +36,7 @@ class Settings:
         When a number is too small to give any diagnostics.
     """
 
-    draws: int = 1000
+    draws: int = 1500
     tune: int = 500
     chains: int = 4
     target_accept: float = 0.8
@@ -46,7 +46,7 @@ class Settings:
             raise InputError(f"{self.chains} chain cannot show convergence; use at least 2 (4 is usual).")
         if self.draws < 10 or self.tune < 10:
             raise InputError(
-                f"draws={self.draws}, tune={self.tune}: use at least 10 of each (1000 and 500 are usual)."
+                f"draws={self.draws}, tune={self.tune}: use at least 10 of each (1500 and 500 are usual)."
             )
         if not 0.5 < self.target_accept < 1:
             raise InputError(f"target_accept={self.target_accept} lies outside 0.5 to 1.")

@@ -61,8 +61,8 @@ def probability_word(p: float) -> str:
     """Return the yardstick's word for probability `p`."""
     if not (isinstance(p, int | float) and 0 <= p <= 1):
         raise InputError(f"A probability of {p!r} was given to words; expected a number from 0 to 1.")
-    # The yardstick's own ends: 5 % is a remote chance, so below even chances an end belongs to the band beneath
-    # it; 95 % is almost certain, so above them it belongs to the band over it.
+    # The yardstick's own ends: 5 % is a remote chance, so below even chances an end belongs to the band
+    # beneath it; 95 % is almost certain, so above them it belongs to the band over it.
     for upper, word in YARDSTICK[:-1]:
         if p < upper or (p == upper and upper < 0.5):
             return word
