@@ -145,6 +145,10 @@ class Estimates:
             raise InputError(
                 f"interval is {self.interval!r}; expected one of {', '.join(get_args(Interval))}."
             )
+        if self.centre not in ("mean", "median"):
+            raise InputError(f"centre is {self.centre!r}; expected 'mean' or 'median'.")
+        if self.dof is not None and not self.dof > 0:
+            raise InputError(f"dof is {self.dof}; degrees of freedom must be above 0.")
         if (self.draws is None) == (self.mean is None):
             raise InputError(f"Estimates of '{self.estimand}' need either draws, or mean with covariance.")
         if self.draws is not None:
@@ -154,9 +158,10 @@ class Estimates:
 
     def _check_draws(self) -> None:
         draws = _read_only(self.draws, f"draws of '{self.estimand}'", 2)
-        if draws.shape[1] != len(self.labels):
+        if draws.shape[1] != len(self.labels) or len(draws) == 0:
             raise InputError(
-                f"draws of '{self.estimand}' have {draws.shape[1]} columns for {len(self.labels)} labels."
+                f"draws of '{self.estimand}' have {len(draws)} rows and {draws.shape[1]} columns; expected at "
+                f"least one row, and a column for each of {len(self.labels)} labels."
             )
         if not np.isfinite(draws).all():
             bad = self.labels[int(np.argmax(~np.isfinite(draws).all(axis=0)))]
@@ -372,6 +377,8 @@ class Curve:
             )
             if len(getattr(self, name)) != len(self.time):
                 raise InputError(f"curve {self.label!r}: {name} and time differ in length.")
+        if not (np.isfinite(self.time).all() and np.isfinite(self.estimate).all()):
+            raise InputError(f"curve {self.label!r}: a time or an estimate is not finite.")
         if (np.diff(self.time) <= 0).any():
             raise InputError(f"curve {self.label!r}: times must increase strictly.")
         known = np.isfinite(self.lower) & np.isfinite(self.upper)
@@ -411,7 +418,7 @@ class Curve:
         if len(self.time) == 0:
             raise InputError(f"curve {self.label!r} is empty.")
         last = float(self.time[-1])
-        beyond = [t for t in times if t > last or t < 0]
+        beyond = [t for t in times if not 0 <= t <= last]
         if beyond:
             raise InputError(
                 f"curve {self.label!r} is known from 0 to {last:g} {self.time_unit}; "

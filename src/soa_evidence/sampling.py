@@ -153,7 +153,8 @@ def _energy_check(tree: Any) -> Check:
     energy = np.asarray(tree["sample_stats"]["energy"], dtype=float)
     variance = energy.var(axis=1)
     fraction = np.square(np.diff(energy, axis=1)).mean(axis=1) / np.where(variance > 0, variance, np.nan)
-    worst = float(np.nanmin(fraction)) if np.isfinite(fraction).any() else 0.0
+    # A chain whose energy never moved, or is not a number, is the worst there is.
+    worst = float(np.where(np.isfinite(fraction), fraction, 0.0).min())
     return Check(
         name="energy fraction (E-BFMI), smallest over chains",
         verdict="pass" if worst >= ENERGY_LIMIT else "warn",
