@@ -160,8 +160,8 @@ class Estimates:
         draws = _read_only(self.draws, f"draws of '{self.estimand}'", 2)
         if draws.shape[1] != len(self.labels) or len(draws) == 0:
             raise InputError(
-                f"draws of '{self.estimand}' have {len(draws)} rows and {draws.shape[1]} columns; expected at "
-                f"least one row, and a column for each of {len(self.labels)} labels."
+                f"draws of '{self.estimand}' have {len(draws)} rows and {draws.shape[1]} columns; expected "
+                f"at least one row, and a column for each of {len(self.labels)} labels."
             )
         if not np.isfinite(draws).all():
             bad = self.labels[int(np.argmax(~np.isfinite(draws).all(axis=0)))]
