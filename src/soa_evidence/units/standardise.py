@@ -9,7 +9,7 @@ For one draw of beta, g(t) = logit S(t) - t is a bounded and very smooth functio
 are near 0 or 1. It is computed exactly at Chebyshev points of s = tanh(t / 4) and interpolated between them.
 In s the whole line of levels is short and the poles of expit keep their distance, so that few points do for
 any range; the stronger the case mix, the more points are taken. The error is below 1e-9 while no kind of
-patient has more than exp(8) times the odds of the average one, and below 1e-4 whatever happens (tests/unit).
+patient has more than exp(8) times the odds of the average one, and below 1e-3 whatever happens (tests/unit).
 """
 
 from __future__ import annotations
