@@ -64,6 +64,12 @@ def lost_links(path, text):
     return [link for link in inner if link and not (path.parent / link).exists()]
 
 
+def lost_files(text):
+    """Files of the repository that a document names in a code span and that are not there."""
+    spans = re.findall(r"`((?:src|tests|docs|analyses|evidence|benchmarks)/[\w./-]*)`", text)
+    return [span for span in spans if not (ROOT / span).exists()]
+
+
 def test_every_row_of_the_table_leads_somewhere():
     rows = table_rows(README)
     assert len(rows) >= 20
@@ -93,7 +99,15 @@ def test_commands_in_documents_exist(path):
     assert wrong_commands(text) == []
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=shown)
+def test_files_named_in_documents_exist(path):
+    assert lost_files(path.read_text(encoding="utf-8")) == []
+
+
 def test_what_is_wrong_in_a_document_would_be_seen():
+    assert lost_files("see `src/soa_evidence/nothing.py`, `src/soa_evidence/`") == [
+        "src/soa_evidence/nothing.py"
+    ]
     assert unknown_targets("`make coffee`") == ["coffee"]
     assert wrong_commands("run `soa-evidence bild` or\n\n    soa-evidence list --jason\n") == [
         "soa-evidence bild",
