@@ -24,6 +24,14 @@ def test_the_other_direction_turns_the_table_round():
     assert (high["probability_best_fifth"] == low["probability_worst_fifth"]).all()
 
 
+@pytest.mark.parametrize(("n_units", "places"), [(4, 0), (7, 1), (12, 2), (272, 54)])
+def test_the_fifths_are_whole_places_as_many_at_the_bottom_as_at_the_top(n_units, places):
+    risk = np.random.default_rng(2).standard_normal((50, n_units))
+    table = rank_table(risk, tuple(map(str, range(n_units))), better="lower")
+    assert table["probability_best_fifth"].sum() == pytest.approx(places)
+    assert table["probability_worst_fifth"].sum() == pytest.approx(places)
+
+
 def test_the_interval_has_the_level_that_was_asked_for():
     rng = np.random.default_rng(0)
     risk = rng.standard_normal((4000, 20))

@@ -57,7 +57,8 @@ def power_scaling(
 
     tree = az.from_dict(
         {
-            "posterior": quantities,
+            # By number: a name may hold any character, a data tree's may not.
+            "posterior": {f"q{at}": draws for at, draws in enumerate(quantities.values())},
             "log_prior": {"log_prior": log_prior},
             "log_likelihood": {"log_likelihood": log_likelihood},
         }
