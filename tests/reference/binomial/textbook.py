@@ -18,6 +18,7 @@ class Data:
     trials: np.ndarray
     unit: np.ndarray
     pattern: np.ndarray
+    patterns: pd.DataFrame
     design: np.ndarray
     share: np.ndarray
     class_of_unit: np.ndarray
@@ -44,7 +45,7 @@ def data(frame, *, events, trials, unit, group, case_mix):
         commonest = size.idxmax()
         for level in sorted(set(size.index) - {commonest}):
             columns[f"{factor}: {level} v {commonest}"] = (patterns[factor] == level).to_numpy(float)
-    design = np.column_stack(list(columns.values()))
+    design = np.column_stack([np.empty((len(patterns), 0)), *columns.values()])
     by_unit = cells.drop_duplicates(unit).sort_values(unit)
     units, classes = tuple(by_unit[unit]), tuple(sorted(by_unit[group].unique()))
     return Data(
@@ -52,6 +53,7 @@ def data(frame, *, events, trials, unit, group, case_mix):
         trials=cells[trials].to_numpy(np.int64),
         unit=cells[unit].map({name: i for i, name in enumerate(units)}).to_numpy(),
         pattern=cells["pattern"].to_numpy(),
+        patterns=patterns,
         design=design - share @ design,
         share=share,
         class_of_unit=by_unit[group].map({name: i for i, name in enumerate(classes)}).to_numpy(),
