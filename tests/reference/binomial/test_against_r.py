@@ -21,8 +21,8 @@ from tests.reference.binomial.test_published_surgical import EVENTS, TRIALS
 
 EXPECTED = json.loads(Path(__file__).with_name("expected.json").read_text())
 
-# Both optimisers stop where the log likelihood is flat to about 1e-9, which is its root in the parameters.
-OPTIMISER = 1e-4
+# Two optimisers on one likelihood; 2e-8 was seen.
+OPTIMISER = 1e-6
 # Posterior mean against maximum, in standard errors: case-mix terms are informed by all 3,098 patients, so
 # their posterior is near normal and the diffuse prior, sd 2.5 against a standard error of 0.15, moves them by
 # under 1 %. What is left is that glmer has one spread for all classes and we one each.
