@@ -108,3 +108,12 @@ def test_the_tenths_are_tenths_of_patients(group):
     # A tenth of 10,000 patients at a risk of 0.2 holds about 200 events; four binomial standard errors.
     row = table.loc[f"events in the tenth of patients at {group} predicted risk"]
     assert row["replicated_median"] == pytest.approx(200, abs=20)
+
+
+def test_replicates_vary_between_units_as_much_as_the_model_says():
+    cells = units(usual_risks(0.3, many=200), patients=20_000)
+    table = replicated(cells, level=-2.0, spread=0.3).set_index("statistic")
+    expected = expit(-2.0 + 0.3 * np.random.default_rng(5).standard_normal(100_000)).std()
+    row = table.loc["standard deviation of units' crude rates"]
+    # Over 200 units a standard deviation is known to about 6 %; its median over replicates far better.
+    assert row["replicated_median"] == pytest.approx(expected, rel=0.04)
