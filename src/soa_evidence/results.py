@@ -281,7 +281,7 @@ class Estimates:
             factor = stats.norm.ppf(1 - tail) if self.dof is None else stats.t.ppf(1 - tail, self.dof)
             estimate = shown(mean)
             lower, upper = shown(mean - factor * error), shown(mean + factor * error)
-            if self.unit == "probability" and transform is None:  # a limit beyond 0 or 1 means nothing
+            if self.interval == "Monte Carlo":  # of a computed probability, which cannot lie beyond 0 or 1
                 lower, upper = np.clip(lower, 0, 1), np.clip(upper, 0, 1)
         return pd.DataFrame(
             {
