@@ -52,6 +52,7 @@ METHOD = "synthesis.pairwise"
 METHODS = ("common", *heterogeneity.ESTIMATORS)
 FEW_STUDIES = 5
 HEAVY_SHARE = 0.5
+NO_SPREAD = 1e-12  # a Hartung-Knapp factor below it is rounding: the estimates are all the same
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -272,11 +273,13 @@ def _prediction(pooled: Pooled, tau2: float, size: int, level: float, method: st
 
 def _tests(batch: Batch, pooled: Pooled) -> pd.DataFrame:
     q, df = float(batch.spread(batch.weights(np.zeros(1)))[0]), float(batch.size[0] - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = float(pooled.mean[0] / pooled.std_error[0])
     rows = [
         ("no differences between studies (Cochran's Q)", q, df, float(stats.chi2.sf(q, df)) if df else 1.0),
         (
             "the pooled mean is 0",
-            float(pooled.mean[0] / pooled.std_error[0]),
+            ratio,
             float(pooled.dof[0]),
             float(pooled.p_value()[0]),
         ),
@@ -335,7 +338,7 @@ def _checks(
         checks.append(
             Check(
                 name="Hartung-Knapp factor",
-                verdict="pass" if factor >= 1 else "warn" if factor > 0 else "fail",
+                verdict="pass" if factor >= 1 else "warn" if factor > NO_SPREAD else "fail",
                 observed=f"{factor:.2f}",
                 expected="at least 1",
                 why="below 1 the interval is narrower than sampling error allows; the floor prevents it",

@@ -106,7 +106,7 @@ def test_effect_sizes(case):
         options |= {"zero_cells": {"all": "all", "if0all": "all_if_any"}[rule[0]], "add": 0.25}
     if measure == "ratio":
         result = effect_sizes.fit(data(name), measure="RATIO", effect="ratio", lower="lower", upper="upper")
-        # metafor's vi for this set was computed with 1.96, ours with the exact quantile: 4e-5 in the variance.
+        # metafor's vi for this set was made with 1.96, ours with the exact quantile: 4e-5 in the variance.
         close(result.table["estimate"], theirs["yi"], CLOSED, 1.0)
         close(result.table["std_error"] ** 2, theirs["vi"], 1e-4)
         return
@@ -231,7 +231,7 @@ def test_mantel_haenszel_and_peto(cell):
         close(result.tests["p_value"], [theirs["cmh_p_value"], theirs["tarone_p_value"]], 1e-7)
 
 
-# ---- cemented v uncemented hips, 15 studies of three designs ------------------------------------------------
+# ---- cemented v uncemented hips, 15 studies of three designs -------------------------------------------
 
 
 def test_hips_by_design_and_together():

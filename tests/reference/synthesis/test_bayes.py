@@ -47,7 +47,7 @@ def test_eight_schools_as_bayesmeta_prints_them():
 
 
 def test_eight_schools_as_in_posteriordb():
-    """Reference means of eight_schools_noncentered with their Monte Carlo errors: Normal(0, 5), half-Cauchy(5)."""
+    """Reference means of eight_schools_noncentered and Monte Carlo errors: Normal(0, 5), half-Cauchy(5)."""
     frame = SCHOOLS.assign(
         estimate=[28.0, 8, -3, 7, -1, 1, 18, 12], std_error=[15.0, 10, 16, 11, 9, 11, 10, 18]
     )
@@ -80,13 +80,13 @@ PRIORS = {
 }
 
 
-def brute_force(frame, chosen, size=4001):
+def brute_force(frame, chosen, size=2001):
     """Mean and SD of mu, tau, a new study and the first study from a plain two-dimensional grid."""
     y, v = frame["estimate"].to_numpy(), frame["std_error"].to_numpy() ** 2
     top = min(chosen.spread.upper, 12.0)
     u = (np.arange(size) + 0.5) / size
     tau = top * u**3  # finer near 0
-    mu = np.linspace(y.min() - 6, y.max() + 6, 1601)
+    mu = np.linspace(y.min() - 6, y.max() + 6, 1201)
     log = chosen.spread.log_density(tau)[:, None] + np.log(3 * top * u**2)[:, None]
     if chosen.effect is not None:
         log = log + stats.norm.logpdf(mu, chosen.effect.mean, chosen.effect.sd)
@@ -112,12 +112,12 @@ def brute_force(frame, chosen, size=4001):
 
 
 @pytest.mark.parametrize("name", list(PRIORS))
-@pytest.mark.parametrize("size", [3, 13])
+@pytest.mark.parametrize("size", [5, 13])
 def test_against_a_brute_force_grid(name, size):
     frame = BCG.iloc[:size]
     row = bayes.fit(frame, priors=PRIORS[name]).summary.set_index("quantity")
-    # The grid ends at tau = 12: a half-Cauchy with three studies keeps a little of its spread beyond.
-    tolerance = 2e-2 if name == "half-Cauchy" and size == 3 else 2e-4
+    # The grid ends at tau = 12: a half-Cauchy with five studies keeps a little of its spread beyond.
+    tolerance = 2e-3 if name == "half-Cauchy" and size == 5 else 2e-4
     for quantity, (mean, sd) in brute_force(frame, PRIORS[name]).items():
         assert row.loc[quantity, "mean"] == pytest.approx(mean, rel=tolerance, abs=tolerance), quantity
         assert row.loc[quantity, "sd"] == pytest.approx(sd, rel=tolerance), quantity
@@ -126,8 +126,8 @@ def test_against_a_brute_force_grid(name, size):
 def test_hips_of_spiegelhalter_and_best_by_normal_likelihood():
     """BUGS prints HR mean 0.6054, median 0.5837, SD 0.1584, 0.3595 to 0.9727, with Monte Carlo error 0.0046.
 
-    Quality weights 0.5, 1, 0.2, spread Normal(0.2, 0.05) above 0. BUGS uses binomial counts, this model normal
-    log hazard ratios; the small study of 16 revisions makes the difference, which stays under 0.02.
+    Quality weights 0.5, 1, 0.2, spread Normal(0.2, 0.05) above 0. BUGS uses binomial counts, this model
+    normal log hazard ratios; the small study of 16 revisions makes the difference, which stays under 0.02.
     """
     frame = pd.read_csv(HERE / "data" / "stanmore.csv")
     effects = effect_sizes.fit(
@@ -148,9 +148,9 @@ def test_hips_of_spiegelhalter_and_best_by_normal_likelihood():
 
 
 def test_hips_of_spiegelhalter_and_best_by_their_own_likelihood():
-    """The printed posterior from the binomial counts, on a grid: what the normal model above comes near to."""
+    """The printed posterior from the binomial counts, on a grid: what the normal model comes near to."""
     frame = pd.read_csv(HERE / "data" / "stanmore.csv")
-    delta = np.linspace(-6, 6, 1201)
+    delta = np.linspace(-6, 6, 601)
     base = np.linspace(-9, 2, 1101)
     likelihoods = []
     for row in frame.itertuples():
