@@ -22,19 +22,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from soa_evidence.errors import InputError
 from soa_evidence.results import Check, Estimates, checks_frame
-from soa_evidence.synthesis import heterogeneity, tau2_interval
+from soa_evidence.synthesis import heterogeneity
+from soa_evidence.synthesis import pairwise_tables as tables
 from soa_evidence.synthesis.pooling import (
     INTERVALS,
     PREDICTIONS,
     Pooled,
     pool,
     prediction_dof,
-    quantile,
-    typical_variance,
 )
 from soa_evidence.synthesis.studies import (
     Batch,
@@ -163,10 +161,10 @@ def fit(
         pooled=_estimates(f"{estimand}", unit, pooled, checks, f"{METHOD}{kind}"),
         common=_estimates(f"{estimand}, if common to all studies", unit, common, checks, METHOD),
         new_study=_new_study(estimand, unit, pooled, tau2, len(studies), prediction, method, checks),
-        heterogeneity=_heterogeneity(batch, tau2, method, tau2_intervals, level),
-        prediction=_prediction(pooled, tau2, len(studies), level, method),
-        tests=_tests(batch, pooled),
-        studies=_studies(studies, batch, tau2, level),
+        heterogeneity=tables.heterogeneity_table(batch, tau2, method, tau2_intervals, level),
+        prediction=tables.prediction_table(pooled, tau2, len(studies), level, method),
+        tests=tables.tests_table(batch, pooled),
+        studies=tables.studies_table(studies, batch, tau2, level),
         method=method,
         interval=chosen,
         checks=checks,
@@ -244,63 +242,6 @@ def _new_study(
         dof=dof if np.isfinite(dof) else None,
         interval="confidence",
         checks=checks,
-    )
-
-
-def _heterogeneity(batch: Batch, tau2: float, method: str, kind: str, level: float) -> pd.DataFrame:
-    require_choice(kind, tau2_interval.KINDS, "tau2_intervals")
-    if method == "common":
-        return pd.DataFrame(columns=["quantity", "estimate", "lower", "upper", "level", "interval"])
-    limits = tau2_interval.interval(batch, kind=kind, level=level, method=method, tau2=tau2)
-    values = np.array([tau2, *limits])
-    typical = float(typical_variance(batch)[0])
-    share = np.where(np.isinf(values), 100.0, 100 * values / np.where(np.isinf(values), 1, typical + values))
-    rows = {"tau2": values, "tau": np.sqrt(values), "I2_percent": share, "H2": values / typical + 1}
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "lower", "upper"])
-    return frame.rename_axis("quantity").reset_index().assign(level=level, interval=kind)
-
-
-def _prediction(pooled: Pooled, tau2: float, size: int, level: float, method: str) -> pd.DataFrame:
-    columns = ["interval", "reference", "dof", "lower", "upper", "level"]
-    k, rows = np.array([float(size)]), []
-    for kind, reference in PREDICTIONS.items():
-        dof = float(prediction_dof(k, kind)[0])
-        if method != "common" and not np.isnan(dof):
-            limits = pooled.prediction(np.array([tau2]), k, kind, level)[:, 0]
-            rows.append((kind, reference, dof, *limits, level))
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _tests(batch: Batch, pooled: Pooled) -> pd.DataFrame:
-    q, df = float(batch.spread(batch.weights(np.zeros(1)))[0]), float(batch.size[0] - 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = float(pooled.mean[0] / pooled.std_error[0])
-    rows = [
-        ("no differences between studies (Cochran's Q)", q, df, float(stats.chi2.sf(q, df)) if df else 1.0),
-        (
-            "the pooled mean is 0",
-            ratio,
-            float(pooled.dof[0]),
-            float(pooled.p_value()[0]),
-        ),
-    ]
-    return pd.DataFrame(rows, columns=["test", "statistic", "dof", "p_value"])
-
-
-def _studies(studies: Studies, batch: Batch, tau2: float, level: float) -> pd.DataFrame:
-    random, common = batch.weights(np.array([tau2]))[0], batch.weights(np.zeros(1))[0]
-    error = np.sqrt(studies.variance)
-    reach = float(quantile(1 - (1 - level) / 2, np.array([np.inf]))[0]) * error
-    return pd.DataFrame(
-        {
-            "label": list(studies.labels),
-            "estimate": studies.estimate,
-            "std_error": error,
-            "lower": studies.estimate - reach,
-            "upper": studies.estimate + reach,
-            "weight_percent": 100 * random / random.sum(),
-            "weight_common_percent": 100 * common / common.sum(),
-        }
     )
 
 
