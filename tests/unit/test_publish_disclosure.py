@@ -3,8 +3,10 @@
 import json
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
+from soa_evidence import reporting
 from soa_evidence.errors import BuildError
 from soa_evidence.publish import bundles, disclosure
 from soa_evidence.publish.bundles import Bundles
@@ -123,6 +125,15 @@ def test_a_small_count_in_a_table_is_not_disclosed():
     }
     (found,) = refusals(smallest=5, tables=(table,))
     assert found["name"] == "No small count is disclosed in table 't', column 'n'"
+
+
+def test_a_small_count_in_a_table_of_a_notebook_is_not_disclosed():
+    frame = pd.DataFrame({"who": ["a", "b"], "n": [4, 50], "rate": [1.0, 2.0]})
+    units = {"n": "patients", "rate": "per 1,000 patients"}
+    table = reporting.table(frame, id="t", title="T", units=units).bundle()[bundles.MIME]
+    (found,) = refusals(smallest=5, tables=(table,))
+    assert found["observed"] == "4"
+    assert refusals(smallest=4, tables=(table,)) == []
 
 
 def test_the_smallest_count_is_read_from_the_package(tmp_path):

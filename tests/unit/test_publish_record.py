@@ -1,11 +1,12 @@
 """What a report leaves behind: stable bytes, no trace of the machine, nothing of a failed run."""
 
 import json
+from dataclasses import replace
 
 from publish_toys import entry, make, write_package
 from test_publish_disclosure import CHECK, GOOD, NUMBER
 
-from soa_evidence.publish import build, fingerprint, record
+from soa_evidence.publish import build, fingerprint, publication, record
 from soa_evidence.publish.bundles import Bundles
 
 META = {"id": "one", "title": "One", "question": "Is it?"}
@@ -110,3 +111,15 @@ def test_the_library_is_hashed_in_two_parts(tmp_path):
     assert (styled.science == before.science, styled.publishing == before.publishing) == (True, False)
     (tmp_path / "units" / "model.py").write_text("2")
     assert fingerprint.Library.read(tmp_path).science != before.science
+
+
+def test_sources_that_change_while_a_report_runs_are_told(tmp_path, monkeypatch):
+    project = make(tmp_path, entry("one"))
+    (job,) = build.plan(project, ["one"])
+    before = publication._fingerprint(job)
+    assert publication._moved(replace(job, fingerprint=before)) == []
+    notebook = project.notebook(job.report.notebook)
+    notebook.write_text(notebook.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    (told,) = publication._moved(replace(job, fingerprint=before))
+    assert told["verdict"] == "fail"
+    assert told["observed"] == "changed meanwhile: notebook"

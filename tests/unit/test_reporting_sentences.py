@@ -89,14 +89,14 @@ def test_a_headline_keeps_its_sentences_apart():
 @pytest.mark.parametrize(
     ("p", "word"),
     [
-        (0, "remote chance"), (0.05, "remote chance"), (0.0749, "remote chance"), (0.075, "highly unlikely"),
-        (0.2, "highly unlikely"), (0.3, "unlikely"), (0.45, "realistic possibility"),
-        (0.5, "realistic possibility"),
-        (0.525, "realistic possibility"), (0.53, "likely"), (0.775, "likely"), (0.85, "highly likely"),
-        (0.925, "highly likely"), (0.9251, "almost certain"), (1, "almost certain"),
+        (0, "remote chance"), (0.05, "remote chance"), (0.051, "highly unlikely"), (0.2, "highly unlikely"),
+        (0.201, "unlikely"), (0.35, "unlikely"), (0.351, "realistic possibility"),
+        (0.5, "realistic possibility"), (0.549, "realistic possibility"), (0.55, "likely"),
+        (0.799, "likely"), (0.8, "highly likely"), (0.949, "highly likely"), (0.95, "almost certain"),
+        (1, "almost certain"),
     ],
 )  # fmt: skip
-def test_the_yardstick_with_its_gaps_closed_at_the_midpoints(p, word):
+def test_the_yardstick_with_its_gaps_closed_towards_even_chances(p, word):
     assert words.probability_word(p) == word
 
 

@@ -170,9 +170,8 @@ def _file_problems(resource: Json, where: str) -> list[str]:
 
 def _schema_problems(schema: Json, where: str, resources: Sequence[object]) -> list[str]:
     fields = schema.get("fields")
-    if not _is_list(fields) or not fields or not all(isinstance(field, Mapping) for field in fields or []):
+    if not isinstance(fields, list) or not fields or not all(isinstance(field, Mapping) for field in fields):
         return [f"{where}: 'schema.fields' is not a list of at least one field."]
-    assert fields is not None  # said above
     types = {str(field.get("name")): field.get("type") for field in fields}
     found = []
     if len(types) < len(fields):

@@ -207,7 +207,8 @@ def _counts_are_large_enough(shown: Shown) -> Iterator[Item]:
             yield _too_small(f"number '{number['id']}'", number["estimate"], limit)
     limit = max(shown.smallest.values(), default=NO_LIMIT)
     for table in shown.bundles.tables:
-        counts = [name for name, unit in (table.get("units") or {}).items() if unit.startswith("count")]
+        # "patients" is a count; "per 1,000 patients" is not.
+        counts = [name for name, unit in (table.get("units") or {}).items() if PEOPLE.match(unit)]
         for row in csv.DictReader(io.StringIO(table.get("csv", ""))) if counts and limit else ():
             for name in counts:
                 if _small(row.get(name), limit):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from soa_evidence.errors import CheckFailedError
-from soa_evidence.publish import bundles, disclosure, execute, record
+from soa_evidence.publish import bundles, disclosure, execute, fingerprint, record
 from soa_evidence.publish.bundles import Bundles, Item
 from soa_evidence.publish.catalogue import Report
 from soa_evidence.publish.fingerprint import Fingerprint
@@ -40,6 +40,8 @@ def publish(job: Job) -> None:
     BuildError
         When the notebook showed something that is not understood.
     """
+    # Taken again: the sources may have changed while the report waited for its turn.
+    job = replace(job, fingerprint=_fingerprint(job))
     try:
         executed = execute.run(
             job.project.notebook(job.report.notebook),
@@ -59,6 +61,7 @@ def publish(job: Job) -> None:
             smallest=disclosure.smallest_counts(job.project.evidence, job.report.evidence),
         )
     )
+    refused += _moved(job)
     if refused:
         fail(job, refused, found=found, executed=executed)
         told = (f"{r['name']}: observed {r['observed']}, expected {r['expected']}" for r in refused)
@@ -94,6 +97,27 @@ def _run(job: Job, found: Bundles, *, executed: Any, failed: list[Item] | None =
         executed=executed,
         root=job.project.root,
     )
+
+
+def _fingerprint(job: Job) -> Fingerprint:
+    library = fingerprint.Library.read(job.project.library)
+    return fingerprint.take(job.report, project=job.project, library=library)
+
+
+def _moved(job: Job) -> list[Item]:
+    """Say so where what the report is made from changed while it ran: its record would not be true."""
+    now = _fingerprint(job).parts
+    moved = sorted(name for name, part in job.fingerprint.parts.items() if now.get(name) != part)
+    if not moved:
+        return []
+    return [
+        disclosure.reason(
+            "What the report is made from stayed the same while it ran",
+            observed=f"changed meanwhile: {', '.join(moved)}",
+            expected="no change; build again",
+            why="The run record must name exactly what was run.",
+        )
+    ]
 
 
 def _stopped(error: execute.CellError) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from soa_evidence.reporting.safe import csv_text, download_uri, escape
@@ -11,12 +12,12 @@ __all__ = ["MIME", "Shown", "bundle", "download_link", "region"]
 MIME = "application/vnd.soa-evidence.v1+json"
 
 
-class Shown:
+class Shown(ABC):
     """Something a notebook can show: it says in `bundle` how."""
 
+    @abstractmethod
     def bundle(self) -> dict[str, Any]:
         """Return the MIME bundle: text, HTML, and the part the publisher collects."""
-        raise NotImplementedError
 
     def _repr_mimebundle_(self, **_asked: object) -> dict[str, Any]:
         return self.bundle()

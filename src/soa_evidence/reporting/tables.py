@@ -41,7 +41,13 @@ class Table(bundles.Shown):
         return bundles.bundle(
             text=f"{self.title}\n{self.frame.to_string(index=False, max_rows=20)}",
             html=f'<div class="table" id="table-{self.id}">{body}</div>',
-            payload={"kind": "table", "id": self.id, "title": self.title, "csv": safe.csv_text(self.frame)},
+            payload={
+                "kind": "table",
+                "id": self.id,
+                "title": self.title,
+                "csv": safe.csv_text(self.frame),
+                "units": dict(self.units),
+            },
         )
 
 

@@ -6,8 +6,8 @@ which leaves gaps between its bands:
     remote chance 0-5 % · highly unlikely 10-20 % · unlikely 25-35 % · realistic possibility 40-50 % ·
     likely 55-75 % · highly likely 80-90 % · almost certain 95-100 %
 
-Our rule closes each gap at its midpoint (7.5, 22.5, 37.5, 52.5, 77.5 and 92.5 %); a probability exactly on a
-midpoint takes the band nearer to even chances, the more cautious word.
+Our rule closes each gap towards even chances: a probability in a gap takes the more cautious of the two
+words. So nothing is called almost certain below 95 %, and nothing a remote chance above 5 %.
 
 Differences keep two findings apart that are often confused. An interval that is wide says *we cannot tell*;
 one that is narrow and near nothing says *any difference is small*.
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = ["YARDSTICK", "Phrase", "Verdict", "difference", "probability", "probability_word"]
 
-#: Upper end of each band once the gaps are closed, and its word.
+#: Upper end of each band once the gaps are closed, and its word. An end belongs to the band nearer to even
+#: chances, except the two ends that the yardstick itself gives to the outermost bands (5 and 95 %).
 YARDSTICK: tuple[tuple[float, str], ...] = (
-    (0.075, "remote chance"),
-    (0.225, "highly unlikely"),
-    (0.375, "unlikely"),
-    (0.525, "realistic possibility"),
-    (0.775, "likely"),
-    (0.925, "highly likely"),
+    (0.05, "remote chance"),
+    (0.20, "highly unlikely"),
+    (0.35, "unlikely"),
+    (0.55, "realistic possibility"),
+    (0.80, "likely"),
+    (0.95, "highly likely"),
     (1.0, "almost certain"),
 )
 
@@ -60,11 +61,12 @@ def probability_word(p: float) -> str:
     """Return the yardstick's word for probability `p`."""
     if not (isinstance(p, int | float) and 0 <= p <= 1):
         raise InputError(f"A probability of {p!r} was given to words; expected a number from 0 to 1.")
-    for upper, word in YARDSTICK:
-        # on a midpoint: below even chances that is the band above it, from even chances on the band below
-        if p < upper or (p == upper and upper > 0.5):
+    # The yardstick's own ends: 5 % is a remote chance, so below even chances an end belongs to the band
+    # beneath it; 95 % is almost certain, so above them it belongs to the band over it.
+    for upper, word in YARDSTICK[:-1]:
+        if p < upper or (p == upper and upper < 0.5):
             return word
-    raise AssertionError  # pragma: no cover - the last band ends at 1
+    return YARDSTICK[-1][1]
 
 
 def probability(p: float | Number) -> Phrase:
@@ -157,11 +159,13 @@ def difference(
     if worst > -margin:
         return Verdict(
             code="not_worse",
-            phrase=f"we cannot tell whether {subject} do better, but not worse by an amount that matters",
+            phrase=f"it is not established that {subject} do better, "
+            f"but worse by an amount that matters is ruled out",
         )
     if best < margin:
         return Verdict(
             code="not_better",
-            phrase=f"we cannot tell whether {subject} do worse, but not better by an amount that matters",
+            phrase=f"it is not established that {subject} do worse, "
+            f"but better by an amount that matters is ruled out",
         )
     return Verdict(code="unclear", phrase=f"we cannot tell whether {subject} do better or worse")

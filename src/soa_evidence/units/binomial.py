@@ -192,11 +192,13 @@ def fit(
 
 def _events_check(cells: Cells) -> Check:
     table = class_table(cells)
-    fewest = table.sort_values("events").iloc[0]
+    # Where nearly everyone has the event, those without it are what tells classes apart.
+    table["rarer"] = np.minimum(table["events"], table["trials"] - table["events"])
+    fewest = table.sort_values("rarer").iloc[0]
     return Check(
-        name="events in the class with fewest",
-        verdict="pass" if fewest["events"] >= FEW_EVENTS else "warn",
-        observed=f"{int(fewest['events'])} ({fewest['group']})",
+        name="events, or patients without, in the class with fewest",
+        verdict="pass" if fewest["rarer"] >= FEW_EVENTS else "warn",
+        observed=f"{int(fewest['rarer'])} ({fewest['group']})",
         expected=f"at least {FEW_EVENTS}",
         why="with very few events a class's estimate leans on the other classes and on the prior",
     )
@@ -205,7 +207,7 @@ def _events_check(cells: Cells) -> Check:
 def _reference(
     cells: Cells, reference: str | Sequence[str], label: str | None
 ) -> tuple[tuple[str, ...], str]:
-    classes = (reference,) if isinstance(reference, str) else tuple(reference)
+    classes = (reference,) if isinstance(reference, str) else tuple(dict.fromkeys(reference))
     if len(cells.groups) < 2:
         raise InputError(
             f"Only one class of unit is present: {', '.join(cells.groups)}. A comparison needs at least two."
@@ -231,7 +233,10 @@ def _reference(
 def _require_choices(better: str, margin_per_1000: float, seed: int) -> None:
     if better not in ("lower", "higher"):
         raise InputError(f"better={better!r}: expected 'lower' or 'higher'.")
-    if not 0 <= margin_per_1000 < 1000:
-        raise InputError(f"margin_per_1000={margin_per_1000}: expected events per 1,000 patients, from 0 up.")
-    if not (isinstance(seed, int) and 0 <= seed <= LARGEST_SEED):
+    if not (isinstance(margin_per_1000, int | float) and 0 <= margin_per_1000 < 1000):
+        raise InputError(
+            f"margin_per_1000={margin_per_1000!r}: expected events per 1,000 patients, from 0 up."
+        )
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not (whole and 0 <= seed <= LARGEST_SEED):
         raise InputError(f"seed={seed!r}: expected a whole number from 0 to {LARGEST_SEED}.")

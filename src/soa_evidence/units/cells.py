@@ -75,7 +75,7 @@ def prepare(
         On a missing column, an empty frame, a count that is missing, negative, fractional or not a number,
         events above trials, a missing unit, group or case-mix level, a unit in two groups, or no trials.
     """
-    case_mix = list(case_mix)
+    case_mix = [case_mix] if isinstance(case_mix, str) else list(case_mix)
     _require_columns(frame, [events, trials, unit, group, *case_mix])
     if frame.empty:
         raise InputError("The frame of counts is empty; expected at least one row with trials.")
@@ -152,11 +152,14 @@ def _require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
                 f"The frame has no column '{name}'.{nearest(name, frame.columns)} "
                 f"It has: {', '.join(map(str, frame.columns[:12]))}."
             )
+        if list(frame.columns).count(name) > 1:
+            raise InputError(f"The frame has more than one column '{name}'; give each its own name.")
 
 
 def _require_counts(frame: pd.DataFrame, column: str) -> None:
     values = frame[column]
-    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+    kinds = pd.api.types
+    if not (kinds.is_integer_dtype(values) or kinds.is_float_dtype(values)):
         raise InputError(f"Column '{column}' holds {values.dtype} values; expected whole-number counts.")
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
     rules = [

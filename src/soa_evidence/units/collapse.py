@@ -134,7 +134,8 @@ def accuracy_check(weights: FloatArray, cells: Cells, collapsed: Collapsed) -> C
     """Check from the log weights that the exact posterior could be recovered from the collapsed draws."""
     from arviz_stats.base.array import array_stats  # not yet at the top level of ArviZ
 
-    constant = float(np.ptp(weights)) < 1e-9  # nothing was collapsed, so there is nothing to correct
+    # Nothing was collapsed, so nothing is to be corrected: what differs is rounding, which grows with counts.
+    constant = float(np.ptp(weights)) < 1e-6
     k = -np.inf if constant else float(array_stats.psislw(weights - weights.max())[1])  # type: ignore[no-untyped-call]
     spread = float(np.std(weights))
     return Check(

@@ -140,11 +140,11 @@ class ClassRisks:
             gain = gain if better == "lower" else -gain
             indicator = (gain > margin_per_1000).astype(float)
             size = len(indicator)
-            # Half a draw on either side keeps the error of a probability of 0 or 1 above nothing.
+            # Half a draw on either side: a finite number of draws never shows that a probability is 0 or 1.
             likely = (indicator.sum() + 0.5) / (size + 1)
             constant = indicator.min() == indicator.max()
             effective = size if constant else float(az.ess(indicator.reshape(chains, -1), method="mean"))
-            means.append(indicator.mean())
+            means.append(likely)
             errors.append(np.sqrt(likely * (1 - likely) / effective))
         threshold = "" if margin_per_1000 == 0 else f" by more than {margin_per_1000:g} per 1,000"
         return Estimates(

@@ -58,11 +58,19 @@ def fit(frame: pd.DataFrame, *, operations: str, answers: str, unit: str, group:
     Raises
     ------
     InputError
-        On a missing column, a negative count, or no row with known operations.
+        On a missing column, a count that is not a number or is negative, a missing unit or class, or no row
+        with known operations.
     """
+    kinds = pd.api.types
     for column in (operations, answers, unit, group):
         if column not in frame.columns:
             raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    for column in (operations, answers):
+        if not (kinds.is_integer_dtype(frame[column]) or kinds.is_float_dtype(frame[column])):
+            raise InputError(f"Column '{column}' holds {frame[column].dtype} values; expected counts.")
+    for column in (unit, group):
+        if frame[column].isna().any():
+            raise InputError(f"Column '{column}', row {int(np.argmax(frame[column].isna()))}: missing.")
     done, answered = frame[operations].astype(float), frame[answers].astype(float)
     if (done < 0).any() or (answered < 0).any():
         raise InputError(f"'{operations}' or '{answers}' holds a negative count.")

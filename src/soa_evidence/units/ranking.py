@@ -37,6 +37,7 @@ def rank_table(
     # argsort of argsort gives each unit's place; continuous draws do not tie.
     places = order.argsort(axis=1).argsort(axis=1).astype(np.int32) + 1
     n_units = risk.shape[1]
+    fifth = n_units // 5  # whole places, as many at the bottom as at the top
     tail = (1 - level) / 2
     lower, median, upper = np.quantile(places, [tail, 0.5, 1 - tail], axis=0, method="inverted_cdf")
     return pd.DataFrame(
@@ -45,7 +46,7 @@ def rank_table(
             "rank_median": median.astype(int),
             "rank_lower": lower.astype(int),
             "rank_upper": upper.astype(int),
-            "probability_best_fifth": (places <= n_units / 5).mean(axis=0),
-            "probability_worst_fifth": (places > n_units - n_units / 5).mean(axis=0),
+            "probability_best_fifth": (places <= fifth).mean(axis=0),
+            "probability_worst_fifth": (places > n_units - fifth).mean(axis=0),
         }
     )

@@ -57,7 +57,8 @@ def power_scaling(
 
     tree = az.from_dict(
         {
-            "posterior": quantities,
+            # By number: a name may hold any character, a data tree's may not.
+            "posterior": {f"q{at}": draws for at, draws in enumerate(quantities.values())},
             "log_prior": {"log_prior": log_prior},
             "log_likelihood": {"log_likelihood": log_likelihood},
         }
@@ -65,10 +66,10 @@ def power_scaling(
     table = az.psense_summary(tree, threshold=THRESHOLD)
     prior, likelihood = table["prior"].astype(float), table["likelihood"].astype(float)
     follows = prior > THRESHOLD
-    reading = np.where(
-        follows & (likelihood > THRESHOLD),
-        "prior and data pull apart",
-        np.where(follows, "the prior matters", "the data decide"),
+    reading = np.select(
+        [prior.isna(), follows & (likelihood > THRESHOLD), follows],
+        ["cannot be computed", "prior and data pull apart", "the prior matters"],
+        default="the data decide",
     )
     return pd.DataFrame(
         {
@@ -82,7 +83,8 @@ def power_scaling(
 
 def check(table: pd.DataFrame) -> Check:
     """Turn the table of `power_scaling` into one check."""
-    follows = table[table["prior"] > THRESHOLD]
+    # What cannot be computed is not known to be small, so it counts as following the prior and comes last.
+    follows = table[~(table["prior"] <= THRESHOLD)]
     worst = table.sort_values("prior").iloc[-1]
     return Check(
         name="prior sensitivity by power-scaling, largest",

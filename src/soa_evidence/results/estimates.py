@@ -1,84 +1,22 @@
-"""Estimates, Curve and Check: the only carriers of numbers.
-
-A method returns its numbers in one of these. None of them can be made without an estimand, and none leaves
-a method without its uncertainty and its checks. Values stay on the scale of the analysis, which the unit
-names, and are transformed only when shown.
-"""
+"""Estimates: one estimand for several labels, with joint uncertainty."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
 
-from soa_evidence.errors import CheckFailedError, InputError, nearest
+from soa_evidence.errors import InputError, nearest
+from soa_evidence.results.arrays import FloatArray, Interval, Transform, read_only
+from soa_evidence.results.checks import Check, checks_frame, combine_verdicts
 
-__all__ = ["CURVE_ESTIMANDS", "Check", "Curve", "Estimates", "combine_verdicts", "require_passed"]
-
-Verdict = Literal["pass", "warn", "fail"]
-#: "Monte Carlo" is the error of a computed probability, from the finite number of draws alone.
-Interval = Literal["confidence", "credible", "Monte Carlo"]
-FloatArray = NDArray[np.float64]
-Transform = Callable[[FloatArray], FloatArray] | Literal["exp"]
+__all__ = ["TABLE_COLUMNS", "Estimates"]
 
 TABLE_COLUMNS = ["estimand", "label", "estimate", "std_error", "lower", "upper", "level", "interval"]
-
-#: What a `Curve` may estimate; naming it keeps 1 - Kaplan-Meier and cumulative incidence apart.
-CURVE_ESTIMANDS = ("survival", "cumulative incidence", "cumulative hazard", "net failure (1 - Kaplan-Meier)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """A diagnostic as a value: tabled with the result, and able to stop its publication.
-
-    Parameters
-    ----------
-    name
-        What was checked, e.g. ``"R-hat, largest"``.
-    verdict
-        ``"pass"``, ``"warn"`` (published with the warning shown) or ``"fail"`` (not published).
-    observed, expected
-        What was seen and what would have been acceptable, as short text for a reader.
-    why
-        Why the check matters, in one sentence.
-    """
-
-    name: str
-    verdict: Verdict
-    observed: str
-    expected: str
-    why: str
-
-    def __post_init__(self) -> None:
-        if self.verdict not in ("pass", "warn", "fail"):
-            raise InputError(
-                f"Check '{self.name}' has verdict {self.verdict!r}; use 'pass', 'warn' or 'fail'."
-            )
-
-
-def combine_verdicts(checks: Iterable[Check]) -> Verdict:
-    """Return the worst verdict among `checks` ('pass' when there are none to worsen it)."""
-    verdicts = {check.verdict for check in checks}
-    return "fail" if "fail" in verdicts else "warn" if "warn" in verdicts else "pass"
-
-
-def checks_frame(checks: Iterable[Check]) -> pd.DataFrame:
-    """Table the checks, one a row: name, verdict, observed, expected, why."""
-    rows = [(c.name, c.verdict, c.observed, c.expected, c.why) for c in checks]
-    return pd.DataFrame(rows, columns=["name", "verdict", "observed", "expected", "why"])
-
-
-def _read_only(values: ArrayLike | None, name: str, ndim: int) -> FloatArray:
-    array = np.array([] if values is None else values, dtype=float, copy=True)
-    if array.ndim != ndim:
-        raise InputError(f"{name} has {array.ndim} dimensions (shape {array.shape}); expected {ndim}.")
-    array.setflags(write=False)
-    return array
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -145,6 +83,10 @@ class Estimates:
             raise InputError(
                 f"interval is {self.interval!r}; expected one of {', '.join(get_args(Interval))}."
             )
+        if self.centre not in ("mean", "median"):
+            raise InputError(f"centre is {self.centre!r}; expected 'mean' or 'median'.")
+        if self.dof is not None and not self.dof > 0:
+            raise InputError(f"dof is {self.dof}; degrees of freedom must be above 0.")
         if (self.draws is None) == (self.mean is None):
             raise InputError(f"Estimates of '{self.estimand}' need either draws, or mean with covariance.")
         if self.draws is not None:
@@ -153,10 +95,11 @@ class Estimates:
             self._check_moments()
 
     def _check_draws(self) -> None:
-        draws = _read_only(self.draws, f"draws of '{self.estimand}'", 2)
-        if draws.shape[1] != len(self.labels):
+        draws = read_only(self.draws, f"draws of '{self.estimand}'", 2)
+        if draws.shape[1] != len(self.labels) or len(draws) == 0:
             raise InputError(
-                f"draws of '{self.estimand}' have {draws.shape[1]} columns for {len(self.labels)} labels."
+                f"draws of '{self.estimand}' have {len(draws)} rows and {draws.shape[1]} columns; expected "
+                f"at least one row, and a column for each of {len(self.labels)} labels."
             )
         if not np.isfinite(draws).all():
             bad = self.labels[int(np.argmax(~np.isfinite(draws).all(axis=0)))]
@@ -165,10 +108,10 @@ class Estimates:
 
     def _check_moments(self) -> None:
         k = len(self.labels)
-        mean = _read_only(self.mean, f"mean of '{self.estimand}'", 1)
+        mean = read_only(self.mean, f"mean of '{self.estimand}'", 1)
         if self.covariance is None:
             raise InputError(f"Estimates of '{self.estimand}' give a mean without a covariance.")
-        covariance = _read_only(self.covariance, f"covariance of '{self.estimand}'", 2)
+        covariance = read_only(self.covariance, f"covariance of '{self.estimand}'", 2)
         if mean.shape != (k,) or covariance.shape != (k, k):
             raise InputError(
                 f"'{self.estimand}': mean {mean.shape} and covariance {covariance.shape} do not fit "
@@ -276,6 +219,8 @@ class Estimates:
             factor = stats.norm.ppf(1 - tail) if self.dof is None else stats.t.ppf(1 - tail, self.dof)
             estimate = shown(mean)
             lower, upper = shown(mean - factor * error), shown(mean + factor * error)
+            if self.interval == "Monte Carlo":  # of a computed probability, which cannot lie beyond 0 or 1
+                lower, upper = np.clip(lower, 0, 1), np.clip(upper, 0, 1)
         return pd.DataFrame(
             {
                 "estimand": estimand,
@@ -309,133 +254,3 @@ class Estimates:
         caption = f"{self.estimand} ({self.unit}); {self.method}; checks: {verdict}"
         checks = checks_frame(self.checks).to_html(index=False)
         return f"<p><strong>{html.escape(caption)}</strong></p>{body}{checks}"
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Curve:
-    """One estimand over time for one group, with pointwise limits and numbers at risk.
-
-    Parameters
-    ----------
-    estimand
-        One of `CURVE_ESTIMANDS`: survival, cumulative incidence, cumulative hazard, or net failure.
-    label
-        The group the curve is about.
-    time_unit
-        Unit of `time`, e.g. ``"years"``.
-    time, estimate, lower, upper, std_error, at_risk, events : arrays of shape (m,)
-        Times strictly increasing; the estimate just after each time; `at_risk` just before it.
-    level
-        Coverage of the pointwise interval.
-    cause
-        The cause of failure, for a cumulative incidence.
-
-    Raises
-    ------
-    InputError
-        On an unknown estimand, unequal lengths, times out of order, limits that do not enclose the estimate,
-        a probability outside 0 to 1, or no checks.
-    """
-
-    estimand: str
-    label: str
-    time_unit: str
-    method: str
-    time: FloatArray
-    estimate: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    std_error: FloatArray
-    at_risk: FloatArray
-    events: FloatArray
-    level: float
-    interval: Interval
-    checks: tuple[Check, ...]
-    cause: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.estimand not in CURVE_ESTIMANDS:
-            raise InputError(
-                f"A curve cannot estimate {self.estimand!r}.{nearest(self.estimand, CURVE_ESTIMANDS)} "
-                f"Expected one of: {', '.join(CURVE_ESTIMANDS)}."
-            )
-        if not self.checks:
-            raise InputError(
-                f"The curve for {self.label!r} carries no checks; a result must say how it was checked."
-            )
-        names = ("time", "estimate", "lower", "upper", "std_error", "at_risk", "events")
-        for name in names:
-            object.__setattr__(
-                self, name, _read_only(getattr(self, name), f"{name} of curve {self.label!r}", 1)
-            )
-            if len(getattr(self, name)) != len(self.time):
-                raise InputError(f"curve {self.label!r}: {name} and time differ in length.")
-        if (np.diff(self.time) <= 0).any():
-            raise InputError(f"curve {self.label!r}: times must increase strictly.")
-        known = np.isfinite(self.lower) & np.isfinite(self.upper)
-        slack = 1e-9
-        outside = (self.lower > self.estimate + slack) | (self.upper < self.estimate - slack)
-        if (known & outside).any():
-            raise InputError(f"curve {self.label!r}: an interval does not enclose its estimate.")
-        if self.estimand != "cumulative hazard" and (
-            (self.estimate < -slack).any() or (self.estimate > 1 + slack).any()
-        ):
-            raise InputError(f"curve {self.label!r}: a probability lies outside 0 to 1.")
-
-    def table(self) -> pd.DataFrame:
-        """Return the whole curve, one row a time."""
-        return pd.DataFrame(
-            {
-                "estimand": self.estimand,
-                "label": self.label,
-                "cause": self.cause,
-                "time": self.time,
-                "estimate": self.estimate,
-                "std_error": self.std_error,
-                "lower": self.lower,
-                "upper": self.upper,
-                "at_risk": self.at_risk,
-                "events": self.events,
-                "level": self.level,
-                "interval": self.interval,
-            }
-        )
-
-    def at(self, times: Sequence[float]) -> pd.DataFrame:
-        """Return the row in force at each of `times` (a step function, right-continuous).
-
-        A time beyond the last one observed is an error: the curve does not say what happens there.
-        """
-        if len(self.time) == 0:
-            raise InputError(f"curve {self.label!r} is empty.")
-        last = float(self.time[-1])
-        beyond = [t for t in times if t > last or t < 0]
-        if beyond:
-            raise InputError(
-                f"curve {self.label!r} is known from 0 to {last:g} {self.time_unit}; "
-                f"{beyond[0]:g} lies outside."
-            )
-        rows = np.searchsorted(self.time, np.asarray(times, dtype=float), side="right") - 1
-        start = 1.0 if self.estimand == "survival" else 0.0
-        table = self.table().iloc[np.clip(rows, 0, None)].reset_index(drop=True)
-        table["time"] = list(times)
-        before = rows < 0
-        table.loc[before, ["estimate", "lower", "upper"]] = start
-        table.loc[before, ["std_error", "events"]] = 0.0
-        return table
-
-    def __repr__(self) -> str:
-        return f"{self.estimand} of {self.label} ({len(self.time)} times, {self.time_unit}; {self.method})"
-
-    def _repr_html_(self) -> str:
-        return f"<p><strong>{html.escape(repr(self))}</strong></p>" + self.table().to_html(
-            index=False, max_rows=20
-        )
-
-
-def require_passed(checks: Iterable[Check], what: str) -> None:
-    """Raise CheckFailedError naming every failed check of `what`."""
-    failed = [c for c in checks if c.verdict == "fail"]
-    if failed:
-        reasons = "; ".join(f"{c.name}: observed {c.observed}, expected {c.expected}" for c in failed)
-        raise CheckFailedError(f"{what} may not be published. Failed: {reasons}.")
