@@ -1,6 +1,6 @@
 """1,000 REML meta-analyses of 20 studies: metafor and ours in one run, as a ratio.
 
-Run: ``python -m benchmarks.synthesis``. Needs Rscript with metafor. Timed is the model call only: for metafor
+Needs Rscript with metafor. Timed is the model call only: for metafor
 a loop over `rma`, for ours one `many.fit` from a long frame, which also gives Q-profile limits, prediction
 intervals and Hartung-Knapp. metafor is timed bare, and with those three as well. Data are simulated with a
 fixed seed.
@@ -8,10 +8,7 @@ fixed seed.
 
 from __future__ import annotations
 
-import csv
-import platform
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -45,7 +42,8 @@ def simulated() -> pd.DataFrame:
     return pd.DataFrame({"analysis": which, "estimate": estimate.ravel(), "std_error": error.ravel()})
 
 
-def main() -> None:
+def run() -> pd.DataFrame:
+    """Return one row: seconds of both, ratios, and how far apart the estimates are."""
     frame = simulated()
     with tempfile.TemporaryDirectory() as folder:
         path, script = Path(folder) / "data.csv", Path(folder) / "metafor.R"
@@ -75,14 +73,5 @@ def main() -> None:
         "ours_did_not_converge": int((~result.table["converged"]).sum()),
         "largest_difference_in_tau2": f"{apart:.1e}",
         "peer": out[2].strip(),
-        "python": platform.python_version(),
     }
-    with (Path(__file__).parent / "synthesis.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        writer.writeheader()
-        writer.writerow(row)
-    sys.stdout.write("\n".join(f"{key}: {value}" for key, value in row.items()) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    return pd.DataFrame([row])
