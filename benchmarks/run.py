@@ -7,10 +7,10 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import compilation, units_binomial
+from benchmarks import compilation, synthesis, units_binomial
 
 HERE = Path(__file__).parent
-BENCHES = {"compilation": compilation, "units_binomial": units_binomial}
+BENCHES = {"compilation": compilation, "synthesis": synthesis, "units_binomial": units_binomial}
 PACKAGES = ("soa-evidence", "pymc", "nutpie", "numba", "numpy")
 
 
