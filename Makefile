@@ -25,7 +25,7 @@ test: $(STAMP) ## Run the linters, the type checker and all tests
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	$(RUN)/pytest
+	$(RUN)/pytest -n auto --dist loadfile
 
 lab: $(STAMP) ## Open JupyterLab on the notebooks, kernel ready
 	$(RUN)/jupyter lab analyses

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from soa_evidence.evidence.load import CAUTIOUS_SMALLEST_COUNT
 from soa_evidence.publish.bundles import Bundles, Item
 
 __all__ = ["RULES", "Shown", "reason", "refusals", "smallest_counts"]
@@ -58,6 +57,8 @@ def refusals(shown: Shown) -> list[Item]:
 
 def smallest_counts(folder: Path, names: tuple[str, ...]) -> dict[str, float]:
     """Return, by package, the smallest count it lets be shown: ``soa:smallestCount``, or a cautious one."""
+    from soa_evidence.evidence.load import CAUTIOUS_SMALLEST_COUNT  # late: it loads pandas
+
     limits: dict[str, float] = {}
     for name in names:
         descriptor = json.loads((folder / name / "datapackage.json").read_text(encoding="utf-8"))
