@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -80,8 +77,7 @@ def sample(model: Any, *, seed: int, settings: Settings | None = None) -> Any:
         warnings.simplefilter("ignore")
         import nutpie
 
-        with _quick_compilation():
-            compiled = nutpie.compile_pymc_model(model)
+        compiled = nutpie.compile_pymc_model(model)
         return nutpie.sample(
             compiled,
             draws=settings.draws,
@@ -92,24 +88,6 @@ def sample(model: Any, *, seed: int, settings: Settings | None = None) -> Any:
             target_accept=settings.target_accept,
             progress_bar=False,
         )
-
-
-@contextmanager
-def _quick_compilation() -> Iterator[None]:
-    """Let Numba compile without optimising, for as long as the context lasts.
-
-    Our models compile once and run for seconds. Unoptimised machine code costs a third more of sampling time
-    and spares four fifths of compilation (benchmarks/README.md).
-    """
-    config: Any = import_module(
-        "numba.core.config"
-    )  # its settings are made at run time, unseen by type checks
-    optimised = config.OPT
-    config.OPT = type(optimised)("0")
-    try:
-        yield
-    finally:
-        config.OPT = optimised
 
 
 def convergence_checks(tree: Any, *, parameters: list[str] | None = None) -> tuple[Check, ...]:
