@@ -1,0 +1,4 @@
+"""Time to revision, complication and death. One method a file, each with one `fit`: frame in, result out.
+
+Importing this package compiles nothing; numba is loaded by the methods that need it, when they are called.
+"""
