@@ -64,7 +64,9 @@ def numbers(frame: pd.DataFrame, column: str, what: str, *, allow_bool: bool = F
         )
     array = values.to_numpy(dtype=float, na_value=np.nan)
     if not np.isfinite(array).all():
-        refuse(frame, column, np.isnan(array), f"expected {what}; complete it or leave the row out on purpose")
+        refuse(
+            frame, column, np.isnan(array), f"expected {what}; complete it or leave the row out on purpose"
+        )
         refuse(frame, column, ~np.isfinite(array), f"expected {what}, and infinity is none")
     return array
 
@@ -84,7 +86,7 @@ def weights(frame: pd.DataFrame, column: str, *, whole: bool) -> FloatArray:
 
 
 def factorise(frame: pd.DataFrame, names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
-    """Number the distinct combinations of columns, in order, and name them; no columns make one, 'all'."""
+    """Return a number for each distinct combination of columns, and their names; without columns, 'all'."""
     if not names:
         return np.zeros(len(frame), dtype=np.int64), ("all",)
     codes, labels = _factorise_one(frame, names[0])
@@ -113,10 +115,12 @@ def _factorise_one(frame: pd.DataFrame, name: str) -> tuple[IntArray, tuple[str,
         )
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.cat.remove_unused_categories()
-        return values.cat.codes.to_numpy(np.int64), tuple(str(level) for level in values.cat.categories)
+        known = np.asarray(values.cat.codes, dtype=np.int64)
+        return known, tuple(str(level) for level in values.cat.categories)
     try:
         codes, levels = pd.factorize(values, sort=True)
     except TypeError:
         codes, levels = pd.factorize(values.astype(str), sort=True)
     whole = pd.api.types.is_float_dtype(levels) and bool((np.asarray(levels) % 1 == 0).all())
-    return codes.astype(np.int64), tuple(str(int(level)) if whole else str(level) for level in levels)
+    names = tuple(str(int(level)) if whole else str(level) for level in levels)
+    return np.asarray(codes, dtype=np.int64), names

@@ -3,7 +3,7 @@
 With causes k that end follow-up (revision, death), n at risk, d_k events of cause k, d of any cause,
 
     S(t)   = product over u up to t of (1 - d / n)                     no event of any cause
-    F_k(t) = sum over u up to t of S(u-) d_k / n                       share with cause k; the F_k sum to 1 - S
+    F_k(t) = sum over u up to t of S(u-) d_k / n                       with cause k; the F_k sum to 1 - S
 
     variance of F_k(t) = sum over u of  (F_k(t) - F_k(u))² d / (n (n - d))
                                         + S(u-)² d_k (n - d_k) / n³  -  2 (F_k(t) - F_k(u)) S(u-) d_k / n²
@@ -50,12 +50,12 @@ METHOD = "survival.cumulative_incidence"
 SUMS_TO = 1e-12  # rounding alone may part the sum of the causes from the total
 
 CRUDE_QUESTION = (
-    "Cumulative incidence answers: of all who start, what share will have had this event by then, some having "
-    "had another event first?"
+    "Cumulative incidence answers: of all who start, what share will have had this event by then, when "
+    "others had another event first?"
 )
 NET_QUESTION = (
-    "1 - Kaplan–Meier answers: what share would have had this event by then, if nothing else could happen first "
-    "and the hazard of this event stayed as it is?"
+    "1 - Kaplan–Meier answers: what share would have had this event by then, if nothing else could happen "
+    "first and the hazard of this event stayed as it is?"
 )
 
 
@@ -130,7 +130,8 @@ class CumulativeIncidenceResult:
 
     def stacked(self, group: str | None = None) -> pd.DataFrame:
         """Return one group's causes side by side over time, and their total, which they sum to."""
-        group = self.records.groups[0] if group is None and len(self.records.groups) == 1 else group
+        groups = self.records.groups
+        group = groups[0] if group is None and len(groups) == 1 else str(group)
         if group not in self.total:
             raise InputError(
                 f"There is no group {group!r}.{nearest(group, self.total)} Groups: {', '.join(self.total)}."
@@ -218,9 +219,7 @@ def fit(
                 time_unit, checks, records.causes[k],
             )  # fmt: skip
         survival = counted.survival()
-        se = np.where(
-            survival > 0, survival * np.sqrt(np.cumsum(influence.greenwood_steps(counted))), np.nan
-        )
+        se = np.where(survival > 0, survival * np.sqrt(np.cumsum(influence.greenwood_steps(counted))), np.nan)
         total[counted.label] = _as_curve(
             counted, 1 - survival, limits(1 - survival, se, level, interval), se, counted.all_events, level,
             time_unit, checks, "any",

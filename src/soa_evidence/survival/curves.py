@@ -1,4 +1,4 @@
-"""What all step curves share: reading them at times, counting who is at risk, their checks and their display."""
+"""What all step curves share: reading them at times, who is at risk, their checks and their display."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def at(curves: Mapping[str, Curve], records: Records, times: Sequence[float]) ->
     """Return every curve in force at `times`; at_risk is just before the time, events all those up to it."""
     times = [float(t) for t in times]
     tables = []
-    for group, curve in curves.items():
+    for curve in curves.values():
         table = curve.at(times)
         so_far = np.concatenate([[0.0], np.cumsum(curve.events)])
         table["events"] = so_far[np.searchsorted(curve.time, times, side="right")]
-        table["at_risk"] = _present(records, curve.label if curve.label in records.groups else group, times)
+        table["at_risk"] = _present(records, curve.label, times)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 

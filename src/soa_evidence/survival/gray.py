@@ -1,7 +1,7 @@
-"""Gray's test: do groups differ in the cumulative incidence of one cause?
+"""Gray's test of whether groups differ in the cumulative incidence of one cause.
 
-A person who had another event stays, for this test, among those who may yet have this one. In group g with Y_g
-under observation, S_g free of any event and F_g the incidence of the cause, that risk set is estimated by
+A person who had another event stays, for this test, among those who may yet have this one. In group g with
+Y_g under observation, S_g free of any event and F_g the incidence of the cause, that risk set is estimated by
 
     R_g(t) = Y_g(t) (1 - F_g(t-)) / S_g(t-)
     z_g    = sum over times of W(t) ( d_g - d R_g / R ),     W(t) = (1 - F(t-))^rho
@@ -11,8 +11,8 @@ covariance of z has one part for each kind of event: an event of the cause moves
 moves it through the estimates S_g and F_g in later risk sets; both are squared and summed over events, with
 the finite-population factor for ties. rho = 0 weighs all times alike.
 
-When not to use it: for a question about the hazard among those still free of any event; that is `logrank` with
-the other causes censored. Nor with delayed entry or weights, which are refused.
+When not to use it: for a question about the hazard among those still free of any event; that is `logrank`
+with the other causes censored. It takes neither delayed entry nor weights.
 
 Source: Gray (1988), Ann Stat 16:1141.
 
@@ -116,13 +116,18 @@ def _position(
     records: Records, frame: pd.DataFrame, event: str, cause: str | int, causes: Mapping[int, str] | None
 ) -> int:
     if isinstance(cause, int):
-        seen = sorted(int(code) for code in frame[event].unique() if code > 0) if causes is None else sorted(causes)
+        seen = (
+            sorted(int(code) for code in frame[event].unique() if code > 0)
+            if causes is None
+            else sorted(causes)
+        )
         if cause not in seen:
             raise InputError(f"There is no cause {cause} in '{event}'; it has {', '.join(map(str, seen))}.")
         return seen.index(cause)
     if cause not in records.causes:
         raise InputError(
-            f"There is no cause {cause!r}.{nearest(cause, records.causes)} Causes: {', '.join(records.causes)}."
+            f"There is no cause {cause!r}.{nearest(cause, records.causes)} "
+            f"Causes: {', '.join(records.causes)}."
         )
     return records.causes.index(cause)
 

@@ -1,9 +1,9 @@
 """Variance of a product-limit estimate from the influence of each row, in one pass over the rows.
 
-Row i moves log S(t) by -[event at u_i, u_i <= t] / (n - d)(u_i) + sum over u at risk, u <= t, of d / (n (n - d)).
-With A the running sum of the last term this is A(min(t, exit)) - A(entry) less the event's share, so rows that
-have left contribute a constant, rows still at risk A(t) - A(entry), and sums of squares follow from running
-sums of w², w² A(entry) and w² A(entry)².
+Row i moves log S(t) by the sum, over times u up to t at which it is at risk, of d / (n (n - d)), less
+1 / (n - d) at its own event. With A the running sum of the first term this is A(min(t, exit)) - A(entry) less
+the event's share: rows that have left contribute a constant, rows still at risk A(t) - A(entry), and sums of
+squares follow from running sums of w², w² A(entry) and w² A(entry)².
 
 Checked against: R survival::survfit(robust = TRUE), and a plain loop over rows in tests/properties.
 """
@@ -48,7 +48,8 @@ def log_survival_error(records: Records, group: int, counted: Tally, steps: Floa
         for power in (0, 1, 2)
     ]
     now = running[1:]
-    return np.sqrt(np.maximum(settled + now**2 * present[0] - 2 * now * present[1] + present[2], 0.0))
+    squares = settled + now**2 * present[0] - 2 * now * present[1] + present[2]
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def mean_variance(records: Records, group: int, counted: Tally, remaining: FloatArray) -> float:

@@ -10,9 +10,9 @@ no one enters late.
 
 Limits are pointwise, by default on the log-log scale (`intervals`).
 
-When not to use it: for a revision when death competes. 1 - S is then the probability in a world without death,
-larger than the share who are ever revised: use `cumulative_incidence`. Nor when leaving observation goes with
-the risk of the event.
+When not to use it: for a revision when death competes. 1 - S is then the probability in a world without
+death, larger than the share who are ever revised: use `cumulative_incidence`. Nor when leaving observation
+goes with the risk of the event.
 
 Sources: Kaplan & Meier (1958), JASA 53:457; Greenwood (1926); Borgan & Liestøl (1990), Scand J Stat 17:35.
 
@@ -63,7 +63,7 @@ class KaplanMeierResult:
     tallies: tuple[Tally, ...]
 
     def at(self, times: Sequence[float]) -> pd.DataFrame:
-        """Return survival in every group at `times`, with the number at risk just before and events so far."""
+        """Return survival at `times` in every group, the number at risk just before, and events so far."""
         return curves.at(self.curves, self.records, times)
 
     def numbers_at_risk(self, times: Sequence[float]) -> pd.DataFrame:
@@ -169,9 +169,7 @@ def fit(
             interval="confidence",
             checks=checks,
         )
-    return KaplanMeierResult(
-        curves=MappingProxyType(found), checks=checks, records=records, tallies=tallies
-    )
+    return KaplanMeierResult(curves=MappingProxyType(found), checks=checks, records=records, tallies=tallies)
 
 
 def _log_error(records: Records, group: int, counted: Tally) -> FloatArray:

@@ -1,6 +1,6 @@
-"""Log-rank and its weighted family: do groups differ in their hazard at any time?
+"""Log-rank and its weighted family: tests of whether groups differ in their hazard at any time.
 
-At each time t with d events among n at risk, group g is expected to have d n_g / n of them. With a weight w(t)
+At each time t with d events among n at risk, group g is expected to have d n_g / n. With a weight w(t)
 
     U_g  = sum of w (d_g - d n_g / n)
     V_gh = sum of w² d (n - d) / (n - 1) (n_g / n) ([g = h] - n_h / n)
@@ -13,8 +13,8 @@ At each time t with d events among n at risk, group g is expected to have d n_g 
     peto_peto               S~(t) = product 1 - d/(n+1)   early differences, whatever the censoring
     fleming_harrington      S(t-)^p (1 - S(t-))^q         early (p > 0), late (q > 0)
 
-Stratified: U and V are summed over strata, with S, n and d within each. Trend: for scores c, (c'U)² / c'Vc on 1
-degree of freedom. With delayed entry n counts those who have entered.
+Stratified: U and V are summed over strata, with S, n and d within each. Trend: for scores c, (c'U)² / c'Vc
+on 1 degree of freedom. With delayed entry n counts those who have entered.
 
 When not to use it: to say how large a difference is; give curves, restricted means or a hazard ratio as well.
 When hazards cross, choose the weight before seeing the data. For a competing cause use Gray's test when the
@@ -75,8 +75,8 @@ class LogrankResult:
 
     def __repr__(self) -> str:
         return (
-            f"{self.family}: chi² {self.statistic:.4g} on {self.degrees_of_freedom} df, p = {self.p_value:.4g}\n"
-            f"{self.table.to_string(index=False)}"
+            f"{self.family}: chi² {self.statistic:.4g} on {self.degrees_of_freedom} df, "
+            f"p = {self.p_value:.4g}\n{self.table.to_string(index=False)}"
         )
 
 
@@ -133,7 +133,9 @@ def fit(
         for total, part in zip((observed, expected, excess, covariance), parts, strict=True):
             total += part
     statistic, dof = _statistic(excess, covariance, scores)
-    return _result(records, statistic, dof, (observed, expected, excess, covariance), _named(family, p, q, trend))
+    return _result(
+        records, statistic, dof, (observed, expected, excess, covariance), _named(family, p, q, trend)
+    )
 
 
 #: The name readers look for.

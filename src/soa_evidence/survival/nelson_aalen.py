@@ -124,7 +124,9 @@ def _hazard(counted: Tally, ties: HazardTies) -> tuple[FloatArray, FloatArray]:
     return sums[0], np.sqrt(sums[1])
 
 
-def _limits(hazard: FloatArray, se: FloatArray, level: float, kind: HazardInterval) -> tuple[FloatArray, FloatArray]:
+def _limits(
+    hazard: FloatArray, se: FloatArray, level: float, kind: HazardInterval
+) -> tuple[FloatArray, FloatArray]:
     from scipy.special import ndtri
 
     z = float(ndtri((1 + level) / 2))

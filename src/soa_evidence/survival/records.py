@@ -165,8 +165,8 @@ def _starts(frame: pd.DataFrame, entry: str, time: str, stop: FloatArray) -> Flo
     if late.any():
         at = int(np.argmax(late))
         raise InputError(
-            f"Row {at}: enters at {start[at]:g} ('{entry}') and leaves at {stop[at]:g} ('{time}'); entry must "
-            f"come before the end ({int(late.sum())} such rows). Are the two columns exchanged?"
+            f"Row {at}: enters at {start[at]:g} ('{entry}') and leaves at {stop[at]:g} ('{time}'); entry "
+            f"must come before the end ({int(late.sum())} such rows). Are the two columns exchanged?"
         )
     return start
 
@@ -181,7 +181,10 @@ def _causes(
         )
         return values.astype(np.int64), ("event",)
     columns.refuse(
-        frame, event, (values < 0) | (values != np.floor(values)), "expected 0 for censored, or a cause 1, 2, …"
+        frame,
+        event,
+        (values < 0) | (values != np.floor(values)),
+        "expected 0 for censored, or a cause 1, 2, …",
     )
     codes = values.astype(np.int64)
     if codes.max() > columns.MOST_CAUSES:
@@ -210,7 +213,7 @@ def _causes(
 def _on_one_axis(
     stop: FloatArray, start: FloatArray | None
 ) -> tuple[FloatArray, IntArray, IntArray | None, int]:
-    """Number the distinct times of exits and entries, joining those that differ by rounding alone."""
+    """Return the distinct times and each row's place among them, joining those that differ by rounding."""
     every = stop if start is None else np.concatenate([stop, start])
     axis, codes = _distinct(every)
     joins = np.diff(axis) <= SAME_TIME * axis[-1]

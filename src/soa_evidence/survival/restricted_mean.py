@@ -3,7 +3,7 @@
     mean(tau) = area under S from 0 to tau
     variance  = sum over event times u up to tau of (area under S from u to tau)² d(u) / (n(u) (n(u) - d(u)))
 
-Groups are compared by the difference of their means and by the ratio, whose log has the delta-method variance.
+Groups are compared by the difference of their means, and by the ratio, its log with delta-method variance.
 
 When not to use it: beyond the time to which every group is followed; the horizon is refused there.
 
@@ -64,7 +64,9 @@ class RestrictedMeanResult:
             )
         contrast = np.eye(len(self.mean))[others]
         contrast[:, at] = -1.0
-        return self._contrast(f"log ratio of restricted means against {reference}", contrast, others, log=True)
+        return self._contrast(
+            f"log ratio of restricted means against {reference}", contrast, others, log=True
+        )
 
     def _values(self) -> FloatArray:
         return np.asarray(self.mean.mean)

@@ -62,7 +62,7 @@ class Tally:
         return np.where(self.exhausted, 0.0, self.at_risk - self.all_events)
 
     def risk_at(self, codes: IntArray) -> FloatArray:
-        """Weight at risk just before any positions `codes` of the axis, whether anyone leaves there or not."""
+        """Weight at risk just before positions `codes` of the axis, whether or not anyone leaves there."""
         left = np.concatenate([[0.0], np.cumsum(self.all_events + self.censored)])
         gone = left[np.searchsorted(self.code, codes, side="left")]
         if self.came is None:
