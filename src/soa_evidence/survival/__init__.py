@@ -2,3 +2,15 @@
 
 Importing this package compiles nothing; numba is loaded by the methods that need it, when they are called.
 """
+
+from soa_evidence.survival import (
+    cox,
+    cumulative_incidence,
+    gray,
+    kaplan_meier,
+    logrank,
+    nelson_aalen,
+    rates,
+)
+
+__all__ = ["cox", "cumulative_incidence", "gray", "kaplan_meier", "logrank", "nelson_aalen", "rates"]

@@ -3,7 +3,7 @@
     U    = sum over events of g(t) (x - mean x at risk)         score for c, at c = 0 and b as fitted
     chi² = (0, U)' I⁻¹ (0, U)                                   I the information for (b, c) together
 
-g(t) is 1 - S(t-) of all rows ("km", default, robust to a few long follow-ups), t ("identity"), log t or the
+g(t) is 1 - S(t-) of all rows, weighted ("km", default, robust to a few long follow-ups), t ("identity"), log t or the
 rank of t, centred on the events. The test is exact in form, as in R's survival since 3.0; older versions
 approximated I.
 
@@ -85,9 +85,9 @@ def _transformed(result: CoxResult, transform: str) -> FloatArray:
     if transform == "log":
         return np.log(rows.time)
     if transform == "rank":
-        exits = np.sort(records.axis[records.exit])
-        low, high = (np.searchsorted(exits, rows.time, side=side) for side in ("left", "right"))
-        return np.asarray((low + high + 1) / 2)
+        left = np.bincount(records.exit, weights=records.weight, minlength=len(records.axis))
+        middle = np.cumsum(left) - left / 2
+        return np.asarray(middle[np.searchsorted(records.axis, rows.time)])
     zero = np.zeros(len(records), dtype=np.int64)
     (counted,) = tally(records, group=zero, labels=("all",))
     before = np.concatenate([[1.0], counted.survival()])
