@@ -181,8 +181,8 @@ def fit(
     Raises
     ------
     InputError
-        See `records.prepare`; also without covariates or events, on covariates with gaps, without variation or
-        collinear, on a level without events, and where the likelihood has no maximum.
+        See `records.prepare`; also without covariates or events, on covariates with gaps, without variation
+        or collinear, on a level without events, and where the likelihood has no maximum.
     """
     choice("ties", ties, get_args(CoxTies))
     covariates = columns.as_list(covariates)

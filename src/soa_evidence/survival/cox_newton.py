@@ -21,13 +21,11 @@ __all__ = ["Maximum", "maximise"]
 
 FloatArray = NDArray[np.float64]
 MOST_STEPS = 60
-GAIN = (
-    1e-16  # stop when a step would gain less than this share of the likelihood; steps are then ~1e-8 of an SE
-)
+# Steps are taken while one would gain more than this share of the likelihood: to about 1e-8 standard errors.
+GAIN = 1e-20
 DETERMINED = 1e-10  # smallest eigenvalue of the correlation of the scores below which columns are collinear
-VANISHED = (
-    1e-7  # share of the information at 0 left in some direction, below which the maximum is at infinity
-)
+VANISHED = 1e-7  # share of the information at 0 left in some direction, below which there is no maximum
+FLAT = 1e-10  # information an event, in squared standard deviations, below which a column does not vary
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -75,7 +73,7 @@ def maximise(rows: SortedRows, terms: tuple[str, ...], *, efron: bool) -> Maximu
         raise InputError("The weights add up to more than a number can hold; make them smaller.")
     likelihood, gradient, information = started
     at_zero, information_at_zero = likelihood, information
-    smallest = _refuse_collinear(information, terms)
+    smallest = _refuse_collinear(information, terms, float(rows.weight[rows.died].sum()))
     step = np.linalg.solve(information, gradient)
     score_statistic = float(gradient @ step)
     taken = 0
@@ -133,9 +131,9 @@ def _refuse_no_events(rows: SortedRows, terms: tuple[str, ...]) -> None:
             )
 
 
-def _refuse_collinear(information: FloatArray, terms: tuple[str, ...]) -> float:
+def _refuse_collinear(information: FloatArray, terms: tuple[str, ...], events: float) -> float:
     spread = np.diag(information)
-    if (spread <= 1e-12 * max(spread.max(), 1e-300)).any():
+    if (spread <= FLAT * events).any():
         flat = terms[int(np.argmin(spread))]
         raise InputError(
             f"Covariate '{flat}' does not vary among those at risk at any event (within strata), so it can "

@@ -3,12 +3,12 @@
     U    = sum over events of g(t) (x - mean x at risk)         score for c, at c = 0 and b as fitted
     chi² = (0, U)' I⁻¹ (0, U)                                   I the information for (b, c) together
 
-g(t) is 1 - S(t-) of all rows, weighted ("km", default, robust to a few long follow-ups), t ("identity"), log t or the
-rank of t, centred on the events. The test is exact in form, as in R's survival since 3.0; older versions
-approximated I.
+g(t) is 1 - S(t-) of all rows, weighted ("km", default, robust to a few long follow-ups), t ("identity"),
+log t or the rank of t, centred on the events. The test is exact in form, as in R's survival since 3.0; older
+versions approximated I.
 
-When not to use it: as proof that ratios are constant; with few events it finds little, with very many it finds
-what does not matter. Look at the residuals against time.
+When not to use it: as proof that ratios are constant; with few events it finds little, with very many it
+finds what does not matter. Look at the residuals against time.
 
 Sources: Grambsch & Therneau (1994), Biometrika 81:515; Schoenfeld (1982), Biometrika 69:239.
 

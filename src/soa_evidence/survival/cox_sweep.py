@@ -91,7 +91,7 @@ def derivatives(rows: SortedRows, found: Sweep) -> tuple[FloatArray, FloatArray]
 
 def information(rows: SortedRows, found: Sweep, power: int) -> FloatArray:
     """Return the information with each event weighted by scale to `power`, shape (p, p)."""
-    return _second_moments(rows.Z, _run(rows, found, power)) - found.outer[power]
+    return np.asarray(_second_moments(rows.Z, _run(rows, found, power)) - found.outer[power])
 
 
 def _second_moments(Z: FloatArray, weight: FloatArray) -> FloatArray:
