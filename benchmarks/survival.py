@@ -2,9 +2,9 @@
 
     python -m benchmarks.survival [--scale 1.0] [--runs 3]
 
-Seconds are the best of the runs, model call only, frame in and result out, compilation outside. Only ratios may
-be compared between machines. R and lifelines are left out where not installed; lifelines is run on Kaplan–Meier
-and the plain Cox model alone, since its robust and delayed-entry fits grow too fast for this size.
+Seconds are the best of the runs, model call only, frame in and result out, compilation outside. Only ratios
+may be compared between machines. R and lifelines are left out where not installed; lifelines is run on
+Kaplan–Meier and the plain Cox model alone: its robust and delayed-entry fits grow too fast for this size.
 """
 
 import argparse

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError
 from soa_evidence.results import Check, Curve, Estimates, checks_frame
-from soa_evidence.survival import columns
+from soa_evidence.survival import columns, cox_checks
 from soa_evidence.survival.cox_newton import Maximum, maximise
 from soa_evidence.survival.cox_rows import Design, SortedRows, sort_rows
 from soa_evidence.survival.cox_sweep import Sweep, score_residuals, sweep
@@ -49,9 +49,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 METHOD = "survival.cox"
 CoxTies = Literal["efron", "breslow"]
-FEW_EVENTS = 10  # events for each coefficient
-FEW_CLUSTERS = 30
-CONVERGED = 1e-9  # likelihood that may still be gained
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -249,7 +246,7 @@ def _result(
     covariance = model if robust is None else robust
     beta = found.beta / rows.scale
     events = int(rows.died.sum())
-    checks = _checks(found, events, clusters)
+    checks = cox_checks.checks(found, events, clusters)
     return CoxResult(
         log_hazard_ratio=Estimates(
             estimand="log hazard ratio",
@@ -265,7 +262,7 @@ def _result(
         robust_covariance=robust,
         log_likelihood=found.likelihood,
         log_likelihood_at_zero=found.likelihood_at_zero,
-        tests=_tests(found, beta, covariance),
+        tests=cox_checks.tests(found, beta, covariance),
         rows=len(records),
         events=events,
         checks=checks,
@@ -275,61 +272,3 @@ def _result(
         clusters=clusters,
         ties=ties,
     )
-
-
-def _tests(found: Maximum, beta: FloatArray, covariance: FloatArray) -> pd.DataFrame:
-    from scipy.stats import chi2
-
-    statistics = {
-        "likelihood ratio": 2 * (found.likelihood - found.likelihood_at_zero),
-        "Wald": float(beta @ np.linalg.solve(covariance, beta)),
-        "score": found.score_statistic,
-    }
-    values = np.array(list(statistics.values()))
-    return pd.DataFrame(
-        {
-            "test": list(statistics),
-            "statistic": values,
-            "degrees_of_freedom": len(beta),
-            "p_value": chi2.sf(values, len(beta)),
-        }
-    )
-
-
-def _checks(found: Maximum, events: int, clusters: IntArray | None) -> tuple[Check, ...]:
-    each = events / len(found.beta)
-    checks = [
-        Check(
-            name="likelihood still to be gained at the maximum",
-            verdict="pass" if found.last_gain <= CONVERGED else "fail",
-            observed=f"{found.last_gain:.1e} after {found.steps} steps",
-            expected=f"at most {CONVERGED:g}",
-            why="coefficients short of the maximum are not the model's",
-        ),
-        Check(
-            name="events for each coefficient",
-            verdict="pass" if each >= FEW_EVENTS else "warn",
-            observed=f"{each:.1f}",
-            expected=f"at least {FEW_EVENTS}",
-            why="with few events coefficients are biased away from 0 and their limits too narrow",
-        ),
-        Check(
-            name="collinearity: smallest eigenvalue of the scores' correlation",
-            verdict="pass" if found.smallest_eigenvalue >= 1e-3 else "warn",
-            observed=f"{found.smallest_eigenvalue:.2g}",
-            expected="at least 0.001",
-            why="covariates that nearly determine one another have coefficients that mean little apart",
-        ),
-    ]
-    if clusters is not None:
-        count = int(clusters.max()) + 1
-        checks.append(
-            Check(
-                name="clusters behind the robust standard error",
-                verdict="pass" if count >= FEW_CLUSTERS else "warn",
-                observed=str(count),
-                expected=f"at least {FEW_CLUSTERS}",
-                why="the robust standard error is too small when there are few clusters",
-            )
-        )
-    return tuple(checks)
