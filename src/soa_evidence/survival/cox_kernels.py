@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["compiled", "counting_order", "risk_steps", "score_residuals"]
+__all__ = ["compiled", "counting_order", "risk_steps", "running_sums", "score_residuals"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -42,6 +42,22 @@ def counting_order(key: IntArray, size: int) -> IntArray:
         order[place[key[i]]] = i
         place[key[i]] += 1
     return order
+
+
+@compiled
+def running_sums(values: FloatArray, stratum: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return sums of the rows of `values` before and up to each, anew in each stratum; shape (m, k) each.
+
+    Begun anew, because a hazard of one stratum many times another's would take the other's digits with it.
+    """
+    m, k = values.shape
+    before, after = np.zeros((m, k)), np.zeros((m, k))
+    for g in range(m):
+        for a in range(k):
+            if g > 0 and stratum[g] == stratum[g - 1]:
+                before[g, a] = after[g - 1, a]
+            after[g, a] = before[g, a] + values[g, a]
+    return before, after
 
 
 @compiled
@@ -148,8 +164,10 @@ def score_residuals(
     first: IntArray,
     steps: FloatArray,
     means: FloatArray,
-    hazard: FloatArray,
-    tilted: FloatArray,
+    hazard_before: FloatArray,
+    hazard_after: FloatArray,
+    tilted_before: FloatArray,
+    tilted_after: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Return score residuals, shape (n, p), and the cumulative hazard each row has run, shape (n,).
 
@@ -159,19 +177,19 @@ def score_residuals(
         exp(linear predictor), unweighted.
     group, first : arrays of shape (n,)
         The group at which each row leaves, and the first at which it is at risk.
-    hazard, tilted : arrays of shape (m + 1,) and (m + 1, p)
-        Sums of the hazard's steps, and of step × mean covariates, before each group.
+    hazard_before, hazard_after, tilted_before, tilted_after : arrays of shape (m, 1) and (m, p)
+        Sums of the hazard's steps, and of step × mean covariates, before and up to each group.
     """
     n, p = Z.shape
     residual, run = np.empty((n, p)), np.empty(n)
     for i in range(n):
         g, f = group[i], first[i]
-        exposure = hazard[g + 1] - hazard[f]
+        exposure = hazard_after[g, 0] - hazard_before[f, 0]
         if died[i]:
             exposure += steps[g, 1] - steps[g, 0]
         run[i] = relative[i] * exposure
         for a in range(p):
-            drift = tilted[g + 1, a] - tilted[f, a]
+            drift = tilted_after[g, a] - tilted_before[f, a]
             if died[i]:
                 drift += means[g, 1, a] - means[g, 0, a]
             residual[i, a] = relative[i] * (drift - Z[i, a] * exposure)

@@ -68,11 +68,13 @@ def sweep(
 
 def _run(rows: SortedRows, found: Sweep, power: int = 0) -> FloatArray:
     """Weight × exp(eta) × hazard each row is exposed to, its steps weighted by scale to a power."""
+    from soa_evidence.survival.cox_kernels import running_sums
+
     step = found.steps if power == 0 else found.steps * found.scale[:, None] ** power
-    hazard = np.concatenate([[0.0], np.cumsum(step[:, 0])])
-    exposure = hazard[rows.group + 1]
-    if len(rows.joined) or rows.stratum[-1] > 0:
-        exposure -= hazard[rows.first]
+    before, after = running_sums(step[:, :1], rows.stratum)
+    exposure: FloatArray = after[rows.group, 0]
+    if len(rows.joined):
+        exposure -= before[rows.first, 0]
     own = rows.group[rows.died]
     exposure[rows.died] += step[own, 1] - step[own, 0]
     exposure *= rows.weight
@@ -106,8 +108,8 @@ def score_residuals(rows: SortedRows, found: Sweep) -> tuple[FloatArray, FloatAr
     """Return score residuals, shape (n, p), and hazards run, shape (n,), in sorted order."""
     from soa_evidence.survival import cox_kernels
 
-    hazard = np.concatenate([[0.0], np.cumsum(found.steps[:, 0])])
-    tilted = np.vstack([np.zeros((1, rows.Z.shape[1])), np.cumsum(found.means[:, 0], axis=0)])
+    hazard = cox_kernels.running_sums(found.steps[:, :1], rows.stratum)
+    tilted = cox_kernels.running_sums(found.means[:, 0], rows.stratum)
     return cox_kernels.score_residuals(
-        rows.Z, found.relative, rows.died, rows.group, rows.first, found.steps, found.means, hazard, tilted
+        rows.Z, found.relative, rows.died, rows.group, rows.first, found.steps, found.means, *hazard, *tilted
     )

@@ -32,7 +32,7 @@ IntArray = NDArray[np.int64]
 WeightsAre = Literal["frequency", "robust"]
 
 #: Times closer than this share of the longest time are one time: rounding of the same day, not two days.
-SAME_TIME = 1e-11
+SAME_TIME = 1e-13
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
