@@ -1,0 +1,13 @@
+# Times R on the CSV files that survival.py wrote: seconds of the model call alone, best of `runs`.
+suppressMessages({library(survival); library(data.table)})
+argument <- commandArgs(TRUE); folder <- argument[1]; runs <- as.integer(argument[2])
+best <- function(call) min(replicate(runs, system.time(call())[["elapsed"]]))
+km <- fread(file.path(folder, "km.csv")); km <- as.data.frame(km)
+cat("km", best(function() survfit(Surv(time, event) ~ group, km, conf.type = "log-log")), "\n"); rm(km); invisible(gc())
+d <- as.data.frame(fread(file.path(folder, "cox.csv")))
+f <- Surv(time, event) ~ a + b + c + d + e + f
+cat("cox", best(function() coxph(f, d)), "\n")
+cat("cox_cluster", best(function() coxph(f, d, cluster = unit)), "\n")
+cat("cox_entry", best(function() coxph(Surv(entry, time, event) ~ a + b + c + d + e + f, d)), "\n")
+cat("coef", sprintf("%.12g", coef(coxph(f, d))), "\n")
+if (requireNamespace("cmprsk", quietly = TRUE)) cat("aj", best(function() cmprsk::cuminc(d$time, d$cause, d$group)), "\n")

@@ -1,0 +1,16 @@
+"""Time to revision, complication and death. One method a file, each with one `fit`: frame in, result out.
+
+Importing this package compiles nothing; numba is loaded by the methods that need it, when they are called.
+"""
+
+from soa_evidence.survival import (
+    cox,
+    cumulative_incidence,
+    gray,
+    kaplan_meier,
+    logrank,
+    nelson_aalen,
+    rates,
+)
+
+__all__ = ["cox", "cumulative_incidence", "gray", "kaplan_meier", "logrank", "nelson_aalen", "rates"]

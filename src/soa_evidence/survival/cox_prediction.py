@@ -1,0 +1,120 @@
+"""Predicted hazards and survival of a Cox model, with limits.
+
+    H(t | x) = exp(x'b) H0(t),      S(t | x) = exp(-H(t | x))
+    variance of H = exp(2 x'b) ( sum of var(dH0) + q' V q ),   q(t) = sum up to t of (x - mean at risk) dH0
+
+with H0 stepping as the ties do (Efron or Breslow), and V the covariance in force. Limits are symmetric on
+log H, which is the log-log scale of S, so both agree and S stays between 0 and 1.
+
+When not to use it: for the share who are ever revised when death competes; see `cumulative_incidence`.
+
+Checked against: R survfit.coxph in tests/reference/survival.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from soa_evidence.errors import InputError
+from soa_evidence.results import Curve
+from soa_evidence.survival import columns
+from soa_evidence.survival.records import prepare_level
+from soa_evidence.survival.tallies import Tally, tally
+
+if TYPE_CHECKING:
+    from soa_evidence.survival.cox import CoxResult
+
+__all__ = ["curves"]
+
+FloatArray = NDArray[np.float64]
+METHOD = "survival.cox"
+
+
+def curves(
+    result: CoxResult,
+    profiles: pd.DataFrame | None,
+    *,
+    level: float,
+    estimand: Literal["survival", "cumulative hazard"],
+    time_unit: str = "unit of time",
+) -> dict[str, Curve]:
+    """Return one curve for each profile and stratum, named by the profile's index (and the stratum)."""
+    prepare_level(level)
+    rows, records = result.sorted_rows, result.records
+    labels, Z = _standardised(result, profiles)
+    beta = result.coefficients * rows.scale
+    found = result.sweep()
+    covariance = result.covariance * np.outer(rows.scale, rows.scale)
+    counts = tally(records, group=records.stratum, labels=records.strata)
+    made: dict[str, Curve] = {}
+    for s, counted in enumerate(counts):
+        mine = rows.stratum == s
+        hazard = np.cumsum(found.steps[mine, 0])
+        own = np.cumsum(found.steps[mine, 2])
+        tilted = np.cumsum(found.means[mine, 0], axis=0)
+        for label, z in zip(labels, Z, strict=True):
+            name = (
+                label
+                if len(counts) == 1
+                else counted.label
+                if profiles is None
+                else f"{label}, {counted.label}"
+            )
+            ratio = np.exp(z @ beta)
+            q = hazard[:, None] * z - tilted
+            variance = ratio**2 * (own + np.einsum("ti,ij,tj->t", q, covariance, q))
+            made[name] = _curve(
+                name, counted, ratio * hazard, np.sqrt(variance), level, estimand, time_unit, result
+            )
+    return made
+
+
+def _standardised(result: CoxResult, profiles: pd.DataFrame | None) -> tuple[list[str], FloatArray]:
+    rows = result.sorted_rows
+    if profiles is None:
+        return ["mean"], np.zeros((1, len(rows.scale)))
+    columns.require(profiles, result.design.covariates)
+    labels = [str(label) for label in profiles.index]
+    if len(set(labels)) != len(labels):
+        raise InputError("The index of profiles repeats a label; give each profile its own name.")
+    X = np.column_stack(result.design.encode(profiles))
+    return labels, (X - rows.centre) / rows.scale
+
+
+def _curve(
+    name: str,
+    counted: Tally,
+    hazard: FloatArray,
+    se: FloatArray,
+    level: float,
+    estimand: Literal["survival", "cumulative hazard"],
+    time_unit: str,
+    result: CoxResult,
+) -> Curve:
+    from scipy.special import ndtri
+
+    width = np.divide(
+        float(ndtri((1 + level) / 2)) * se, hazard, out=np.full(len(se), np.nan), where=hazard > 0
+    )
+    low, high = hazard * np.exp(-width), hazard * np.exp(width)
+    survival = estimand == "survival"
+    return Curve(
+        estimand=estimand,
+        label=name,
+        time_unit=time_unit,
+        method=METHOD,
+        time=counted.time,
+        estimate=np.exp(-hazard) if survival else hazard,
+        lower=np.exp(-high) if survival else low,
+        upper=np.exp(-low) if survival else high,
+        std_error=np.exp(-hazard) * se if survival else se,
+        at_risk=counted.at_risk,
+        events=counted.all_events,
+        level=level,
+        interval="confidence",
+        checks=result.checks,
+    )
