@@ -44,7 +44,7 @@ def nothing():
 def test_no_events_in_two_lone_units_is_finite_and_said_to_rest_on_the_prior(nothing):
     assert_finite(nothing)
     assert verdicts(nothing)[EVENTS_CHECK] == "warn"
-    # Around the threshold of 0.05; on which side depends on the draws, which differ between kinds of processor.
+    # Around the threshold of 0.05: on which side depends on the draws, and they on the processor.
     assert nothing.sensitivity["prior"].max() > 0.02
     assert nothing.case_mix is None
     risk = nothing.unit_risk.table().set_index("label")
