@@ -1,5 +1,6 @@
 """Fit simulated data and set the posterior beside the truth: ranks, coverage, claims."""
 
+import arviz as az
 import numpy as np
 
 from soa_evidence import units
@@ -23,7 +24,7 @@ def replicate(truth_name, seed):
     Returns
     -------
     list of dict
-        quantity, label, truth, rank (0..KEPT), covered, below (truth below the interval), claim (interval
+        quantity, label, truth, posterior mean and its Monte Carlo error, rank (0..KEPT), covered, below (truth below the interval), claim (interval
         wholly on the better side), and the names of failed checks.
     """
     rng = np.random.default_rng(seed)
@@ -75,6 +76,8 @@ def compare(draws, truth):
     lower, upper = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return {
         "truth": float(truth),
+        "mean": float(draws.mean()),
+        "mcse": float(az.mcse(draws.reshape(SETTINGS.chains, -1))),
         "rank": int((thinned < truth).sum()),
         "covered": bool(lower <= truth <= upper),
         "claim": bool(upper < 0),
