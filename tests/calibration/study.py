@@ -24,8 +24,8 @@ def replicate(truth_name, seed):
     Returns
     -------
     list of dict
-        quantity, label, truth, posterior mean and its Monte Carlo error, rank (0..KEPT), covered, below (truth below the interval), claim (interval
-        wholly on the better side), and the names of failed checks.
+        quantity, label, truth, posterior mean and its Monte Carlo error (mcse), rank (0..KEPT), covered,
+        claim (interval wholly on the better side), study, seed, and the names of failed checks.
     """
     rng = np.random.default_rng(seed)
     from_priors = truth_name == "priors"
