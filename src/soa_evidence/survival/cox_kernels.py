@@ -17,7 +17,16 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["compiled", "counting_order", "risk_steps", "running_sums", "score_residuals"]
+__all__ = [
+    "compiled",
+    "counting_order",
+    "place_column",
+    "predictor",
+    "risk_steps",
+    "running_sums",
+    "score_residuals",
+    "weighted_sum",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -42,6 +51,37 @@ def counting_order(key: IntArray, size: int) -> IntArray:
         order[place[key[i]]] = i
         place[key[i]] += 1
     return order
+
+
+@compiled
+def place_column(
+    Z: FloatArray, j: int, column: FloatArray, order: IntArray, centre: float, scale: float
+) -> None:
+    """Write a column into Z in the given order, centred and scaled, in one pass."""
+    for i in range(len(order)):
+        Z[i, j] = (column[order[i]] - centre) / scale
+
+
+@compiled
+def predictor(Z: FloatArray, beta: FloatArray) -> FloatArray:
+    """Return Z beta on one thread: the linear algebra library's threads cost more than they gain here."""
+    n, p = Z.shape
+    eta = np.zeros(n)
+    for i in range(n):
+        for a in range(p):
+            eta[i] += Z[i, a] * beta[a]
+    return eta
+
+
+@compiled
+def weighted_sum(Z: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return the weighted sum of the rows of Z, on one thread."""
+    n, p = Z.shape
+    total = np.zeros(p)
+    for i in range(n):
+        for a in range(p):
+            total[a] += weight[i] * Z[i, a]
+    return total
 
 
 @compiled

@@ -154,17 +154,7 @@ def sort_rows(records: Records, design: list[FloatArray], terms: tuple[str, ...]
     keys = key[start[:-1]]
     stratum = keys // T
     weight = np.ones(len(key)) if records.weight is None else records.weight[order]
-    # Rows are moved whole, which touches memory once a row rather than once a number.
-    Z = np.column_stack(design)[order]
-    centre = Z.mean(axis=0)
-    Z -= centre
-    scale = np.sqrt(np.einsum("ij,ij->j", Z, Z) / len(Z))
-    for j, column in enumerate(design):
-        if scale[j] <= 1e-12 * max(abs(centre[j]), 1e-300):
-            raise InputError(
-                f"Covariate '{terms[j]}' is {column[0]:g} in every row, so it explains nothing; leave it out."
-            )
-    Z /= scale
+    Z, centre, scale = _standardised(design, terms, order)
     first = np.searchsorted(stratum, stratum)  # the stratum's first group, for each group
     group = np.repeat(np.arange(len(keys)), np.diff(start))
     none = np.zeros(0, dtype=np.int64)
@@ -189,6 +179,23 @@ def sort_rows(records: Records, design: list[FloatArray], terms: tuple[str, ...]
         joined=joined,
         join_from=join_from,
     )
+
+
+def _standardised(
+    design: list[FloatArray], terms: tuple[str, ...], order: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    from soa_evidence.survival.cox_kernels import place_column
+
+    centre = np.array([column.mean() for column in design])
+    scale = np.array([column.std() for column in design])
+    Z = np.empty((len(order), len(design)))
+    for j, column in enumerate(design):
+        if scale[j] <= 1e-12 * max(abs(centre[j]), 1e-300):
+            raise InputError(
+                f"Covariate '{terms[j]}' is {column[0]:g} in every row, so it explains nothing; leave it out."
+            )
+        place_column(Z, j, np.ascontiguousarray(column), order, centre[j], scale[j])
+    return Z, centre, scale
 
 
 def _ordered(key: IntArray, size: int) -> IntArray:

@@ -20,7 +20,9 @@ from soa_evidence.survival.cox_rows import SortedRows
 __all__ = ["Sweep", "derivatives", "information", "score_residuals", "sweep"]
 
 FloatArray = NDArray[np.float64]
-_ROWS_AT_ONCE = 8192  # a block that stays in the processor's cache
+# Products of blocks no larger than this stay in the processor's cache, and below the size at which the linear
+# algebra library would split each among threads, which costs far more than it gains on a busy machine.
+_BLOCK = 200_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,10 +50,10 @@ def sweep(
     rows: SortedRows, beta: FloatArray, *, efron: bool, scale: FloatArray | None = None
 ) -> Sweep | None:
     """Return the sweep at standardised coefficients `beta`, or None where it overflows."""
-    from soa_evidence.survival.cox_kernels import risk_steps
+    from soa_evidence.survival.cox_kernels import predictor, risk_steps
 
     scale = np.ones(len(rows.stratum)) if scale is None else scale
-    eta = rows.Z @ beta
+    eta = predictor(rows.Z, beta)
     with np.errstate(over="ignore"):
         relative = np.exp(eta)
     risk = rows.weight * relative
@@ -84,11 +86,13 @@ def _run(rows: SortedRows, found: Sweep, power: int = 0) -> FloatArray:
 
 def derivatives(rows: SortedRows, found: Sweep) -> tuple[FloatArray, FloatArray]:
     """Return the gradient, shape (p,), and the information, shape (p, p)."""
+    from soa_evidence.survival.cox_kernels import weighted_sum
+
     run = _run(rows, found)
     information_ = _second_moments(rows.Z, run) - found.outer[0]
     run *= -1
     run[rows.died] += rows.weight[rows.died]
-    return np.asarray(run @ rows.Z), information_
+    return weighted_sum(rows.Z, run), information_
 
 
 def information(rows: SortedRows, found: Sweep, power: int) -> FloatArray:
@@ -98,9 +102,10 @@ def information(rows: SortedRows, found: Sweep, power: int) -> FloatArray:
 
 def _second_moments(Z: FloatArray, weight: FloatArray) -> FloatArray:
     total = np.zeros((Z.shape[1], Z.shape[1]))
-    for low in range(0, len(Z), _ROWS_AT_ONCE):
-        block = Z[low : low + _ROWS_AT_ONCE]
-        total += (block * weight[low : low + _ROWS_AT_ONCE, None]).T @ block
+    rows = max(_BLOCK // Z.shape[1] ** 2, 64)
+    for low in range(0, len(Z), rows):
+        block = Z[low : low + rows]
+        total += (block * weight[low : low + rows, None]).T @ block
     return (total + total.T) / 2
 
 
