@@ -43,8 +43,10 @@ def main(share=1.0):
 
 def write(frame, summary, seconds):
     ranks = frame[(frame["study"] == "priors") & (frame["quantity"] != "unit risk")]
-    kept = ["seed", "quantity", "label", "rank", "covered"]
-    ranks[kept].astype({"covered": int}).to_csv(HERE / "binomial_ranks.csv", index=False, lineterminator="\n")
+    wide = ranks.assign(what=ranks["quantity"] + " | " + ranks["label"]).pivot(
+        index="seed", columns="what", values="rank"
+    )
+    wide.to_csv(HERE / "binomial_ranks.csv", lineterminator="\n")
     summary.to_csv(HERE / "binomial_calibration.csv", index=False, float_format="%.6g", lineterminator="\n")
     run = {
         "seed": SEED,
