@@ -43,9 +43,8 @@ def main(share=1.0):
 
 def write(frame, summary, seconds):
     ranks = frame[(frame["study"] == "priors") & (frame["quantity"] != "unit risk")]
-    wide = ranks.assign(what=ranks["quantity"] + " | " + ranks["label"]).pivot(
-        index="seed", columns="what", values="rank"
-    )
+    named = ranks.assign(what=ranks["quantity"] + " | " + ranks["label"])
+    wide = named.pivot_table(index="seed", columns="what", values="rank", aggfunc="first")
     wide.to_csv(HERE / "binomial_ranks.csv", lineterminator="\n")
     summary.to_csv(HERE / "binomial_calibration.csv", index=False, float_format="%.6g", lineterminator="\n")
     run = {

@@ -73,7 +73,8 @@ def test_committed_ranks_give_the_committed_p_values(committed):
     ranks = pd.read_csv(HERE / "binomial_ranks.csv", index_col="seed")
     p_values = rows(committed, "ranks uniform").fillna({"label": ""})
     p_values = p_values.set_index(["quantity", "label"])["p_value"]
-    assert ranks.stack().between(0, study.KEPT).all()
+    assert ranks.to_numpy().min() >= 0
+    assert ranks.to_numpy().max() <= study.KEPT
     assert len(ranks.columns) == len(p_values) - 2  # the two units' ranks are not kept
     for what, rank in ranks.items():
         quantity, label = what.split(" | ")
