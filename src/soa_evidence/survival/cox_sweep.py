@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from soa_evidence.survival.cox_rows import SortedRows
 
-__all__ = ["Sweep", "derivatives", "information", "score_residuals", "sweep"]
+__all__ = ["Sweep", "derivatives", "exposures", "information", "score_residuals", "sweep"]
 
 FloatArray = NDArray[np.float64]
 # Products of blocks no larger than this stay in the processor's cache, and below the size at which the linear
@@ -47,13 +47,23 @@ class Sweep:
 
 
 def sweep(
-    rows: SortedRows, beta: FloatArray, *, efron: bool, scale: FloatArray | None = None
+    rows: SortedRows,
+    beta: FloatArray,
+    *,
+    efron: bool,
+    scale: FloatArray | None = None,
+    offset: FloatArray | None = None,
 ) -> Sweep | None:
-    """Return the sweep at standardised coefficients `beta`, or None where it overflows."""
+    """Return the sweep at standardised coefficients `beta`, or None where it overflows.
+
+    `offset` is added to the linear predictor, row by row in sorted order.
+    """
     from soa_evidence.survival.cox_kernels import predictor, risk_steps
 
     scale = np.ones(len(rows.stratum)) if scale is None else scale
     eta = predictor(rows.Z, beta)
+    if offset is not None:
+        eta += offset
     with np.errstate(over="ignore"):
         relative = np.exp(eta)
     risk = rows.weight * relative
@@ -68,8 +78,8 @@ def sweep(
     )
 
 
-def _run(rows: SortedRows, found: Sweep, power: int = 0) -> FloatArray:
-    """Weight × exp(eta) × hazard each row is exposed to, its steps weighted by scale to a power."""
+def exposures(rows: SortedRows, found: Sweep, power: int = 0) -> FloatArray:
+    """Return weight × exp(eta) × hazard each row is exposed to, its steps weighted by scale to a power."""
     from soa_evidence.survival.cox_kernels import running_sums
 
     step = found.steps if power == 0 else found.steps * found.scale[:, None] ** power
@@ -88,7 +98,7 @@ def derivatives(rows: SortedRows, found: Sweep) -> tuple[FloatArray, FloatArray]
     """Return the gradient, shape (p,), and the information, shape (p, p)."""
     from soa_evidence.survival.cox_kernels import weighted_sum
 
-    run = _run(rows, found)
+    run = exposures(rows, found)
     information_ = _second_moments(rows.Z, run) - found.outer[0]
     run *= -1
     run[rows.died] += rows.weight[rows.died]
@@ -97,7 +107,7 @@ def derivatives(rows: SortedRows, found: Sweep) -> tuple[FloatArray, FloatArray]
 
 def information(rows: SortedRows, found: Sweep, power: int) -> FloatArray:
     """Return the information with each event weighted by scale to `power`, shape (p, p)."""
-    return np.asarray(_second_moments(rows.Z, _run(rows, found, power)) - found.outer[power])
+    return np.asarray(_second_moments(rows.Z, exposures(rows, found, power)) - found.outer[power])
 
 
 def _second_moments(Z: FloatArray, weight: FloatArray) -> FloatArray:
