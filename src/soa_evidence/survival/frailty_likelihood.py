@@ -30,7 +30,7 @@ from soa_evidence.errors import InputError
 from soa_evidence.survival.cancellation import exp_excess, log_excess, summed_logs
 from soa_evidence.survival.cox_rows import SortedRows
 from soa_evidence.survival.cox_sweep import Sweep, exposures, sweep
-from soa_evidence.survival.frailty_algebra import Factor, factorise, subtract_outer
+from soa_evidence.survival.frailty_algebra import SMALL, Factor, Nearby, factorise, subtract_outer
 
 __all__ = ["Distribution", "Penalised", "Point"]
 
@@ -90,6 +90,7 @@ class Penalised:
     efron: bool
     kind: Distribution
     _kept: FloatArray | None = field(default=None, init=False)
+    _near: Factor | None = field(default=None, init=False)
 
     @property
     def p(self) -> int:
@@ -119,7 +120,7 @@ class Penalised:
         add_exposures(rows.Z, self.unit, exposures(rows, swept), found)
         risk = rows.weight * swept.relative
         at_risk, place = np.zeros(1 + size), np.array([len(rows.stratum) - 1, 0, 0])
-        vectors = np.empty((max(BLOCK // size, 16), size))
+        vectors = np.empty((max(BLOCK // size, 200), size))
         while place[0] >= 0:
             filled = event_vectors(
                 rows.Z, self.unit, risk, rows.weight, rows.died, *rows.risk_sets, self.efron,
@@ -147,7 +148,7 @@ class Penalised:
         change = np.zeros(len(x))  # minus the derivative of the penalty's gradient in log theta
         change[self.p :] = self.penalty(w, theta)[1]
         if self.kind == "gamma":
-            drift = factor.solve(change)
+            drift = np.nan_to_num(factor.solve(change))  # only a place to start the next climb from
             likelihood, slope = self._gamma(w, theta, value)
         else:
             information = self._renew(x)
@@ -164,14 +165,17 @@ class Penalised:
         swept = self.sweep(x)
         if swept is None:
             raise InputError("The partial likelihood overflows; rescale the covariates.")
-        self._kept = self.information(swept)
+        self._kept, self._near = self.information(swept), None
         return self._kept
 
-    def _factor(self, information: FloatArray, w: FloatArray, theta: float) -> Factor:
+    def _total(self, information: FloatArray, w: FloatArray, theta: float) -> FloatArray:
         total = information.copy()
         inside = np.arange(self.p, len(total))
         total[inside, inside] += self.penalty(w, theta)[2]
-        factor = factorise(total)
+        return total
+
+    def _factor(self, information: FloatArray, w: FloatArray, theta: float) -> Factor:
+        factor = factorise(self._total(information, w, theta))
         if factor is None:
             raise InputError(
                 f"With a frailty variance of {theta:.3g} the likelihood has no maximum: covariates and units "
@@ -180,14 +184,31 @@ class Penalised:
             )
         return factor
 
-    def _climb(self, theta: float, x: FloatArray) -> tuple[FloatArray, float, Factor, float]:
-        value, gradient = self._evaluate(theta, x)
+    def _step(self, gradient: FloatArray, w: FloatArray, theta: float) -> tuple[Factor | Nearby, FloatArray]:
+        """Return Newton's step with the information kept, and what solved it.
+
+        The factor of a large matrix is kept too, and made anew only where it no longer serves.
+        """
         if self._kept is None:
+            raise InputError("No information has been computed yet.")
+        if len(self._kept) > SMALL and self._near is not None:
+            near = Nearby(matrix=self._total(self._kept, w, theta), factor=self._near)
+            step = near.solve(gradient)
+            if np.isfinite(step).all():
+                return near, step
+        self._near = self._factor(self._kept, w, theta)
+        return self._near, self._near.solve(gradient)
+
+    def _climb(self, theta: float, x: FloatArray) -> tuple[FloatArray, float, Factor | Nearby, float]:
+        value, gradient = self._evaluate(theta, x)
+        if not np.isfinite(value):  # the way from the last theta led too far; begin without frailties
+            x = np.concatenate([x[: self.p], np.zeros(len(self.deaths))])
+            value, gradient = self._evaluate(theta, x)
+        if self._kept is None or not np.isfinite(value):
             self._renew(x)
         fresh, last = False, np.inf
         for _ in range(MOST_STEPS):
-            factor = self._factor(self._kept, x[self.p :], theta)  # type: ignore[arg-type]
-            step = factor.solve(gradient)
+            factor, step = self._step(gradient, x[self.p :], theta)
             gain = float(gradient @ step) / 2
             if gain <= GAIN * max(1.0, abs(value)):
                 return x, value, factor, gain

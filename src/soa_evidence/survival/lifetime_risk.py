@@ -79,6 +79,10 @@ class LifetimeRiskResult:
         lower, upper = limits(np.asarray(self.risk.mean), error, prepare_level(level), "log-log")
         return self.risk.table(level).assign(lower=lower, upper=upper)
 
+    def __repr__(self) -> str:
+        table = self.table()[["label", "estimate", "std_error", "lower", "upper"]].to_string(index=False)
+        return f"{self.risk.estimand}; death from: {self.death_source}\n{table}"
+
     def _repr_html_(self) -> str:
         return self.table().to_html(index=False) + checks_frame(self.checks).to_html(index=False)
 

@@ -42,7 +42,7 @@ from soa_evidence.results import TABLE_COLUMNS, Check, Curve, Estimates, checks_
 from soa_evidence.survival import multistate_checks
 from soa_evidence.survival.intervals import IncidenceInterval, limits
 from soa_evidence.survival.lifetime_risk import lifetime_risk
-from soa_evidence.survival.multistate_moments import Counted, Variance, count, functionals
+from soa_evidence.survival.multistate_moments import Counted, Variance, count, functionals, settled
 from soa_evidence.survival.multistate_registry import from_registry
 from soa_evidence.survival.multistate_rows import Stays, stays
 from soa_evidence.survival.records import choice, prepare_level
@@ -70,6 +70,9 @@ class TransitionResult:
     matrix: pd.DataFrame
     start: float
     end: float
+
+    def __repr__(self) -> str:
+        return f"{self.probability.estimand}\n{self.matrix.to_string()}"
 
     def _repr_html_(self) -> str:
         return self.matrix.to_html(float_format="{:.4f}".format)
@@ -203,7 +206,7 @@ class MultistateResult:
                 unit="probability",
                 method=METHOD,
                 mean=P.ravel(),
-                covariance=V.reshape(S * S, S * S),
+                covariance=settled(P.ravel(), V.reshape(S * S, S * S)),
                 interval="confidence",
                 checks=self.checks,
             ),

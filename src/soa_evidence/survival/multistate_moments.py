@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from soa_evidence.errors import InputError
 from soa_evidence.survival.multistate_rows import Stays
 
-__all__ = ["Counted", "Variance", "count", "functionals"]
+__all__ = ["Counted", "Variance", "count", "functionals", "settled"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Variance = Literal["robust", "greenwood"]
+ROUNDING = 1e-15  # variance, as a share of the largest estimate squared, that is rounding
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -173,7 +174,16 @@ def functionals(
             weight[coded.cluster] = coded.records.weight
             weighted = influence * weight[:, None]
         covariance = weighted.T @ influence
-    return mean, (covariance + covariance.T) / 2
+    return mean, settled(mean, covariance)
+
+
+def settled(mean: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Return a covariance symmetric, with 0 for what is known: variances that are rounding alone."""
+    covariance = (covariance + covariance.T) / 2
+    known = np.diag(covariance) <= ROUNDING * float(np.square(mean).max(initial=0.0))
+    covariance[known] = 0.0
+    covariance[:, known] = 0.0
+    return covariance
 
 
 def _greenwood(

@@ -71,7 +71,7 @@ def standardise(terms: tuple[str, ...], encoded: list[FloatArray]) -> tuple[Floa
             f"Covariates determine one another: {', '.join(repr(term) for term in involved)}. Leave one out; "
             "their separate coefficients do not exist."
         )
-    if len(raw) <= raw.shape[1]:
+    if len(raw) <= raw.shape[1] + 1:
         raise InputError(
             f"There are {len(raw)} rows for {raw.shape[1] + 1} coefficients; expected more rows than "
             "coefficients."

@@ -12,6 +12,7 @@ exact.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,15 +30,18 @@ FACTOR = 4.0
 PRECISE = 1e-11  # of log alpha
 CURVATURE_STEP = 1e-3
 MOST_STEPS = 200
+REACHED = 1e-6  # share of the likelihood still to be gained, above which the steps have not settled
+VANISHED = 1e-7  # share of the information left in some direction, below which there is no maximum
 
 
 @dataclass(eq=False, kw_only=True)
 class Counts:
-    """Events, years and design (with intercept, columns standardised)."""
+    """Events, years and design (with intercept, columns standardised), and the columns' names."""
 
     events: FloatArray
     years: FloatArray
     X: FloatArray
+    terms: tuple[str, ...]
 
     def at(self, alpha: float, start: FloatArray | None = None) -> Maximum:
         """Return the maximum over coefficients at one alpha (0 for Poisson).
@@ -52,7 +56,9 @@ class Counts:
 
         family = sm.families.Poisson() if alpha == 0 else sm.families.NegativeBinomial(alpha=alpha)
         model = sm.GLM(self.events, self.X, family=family, offset=np.log(self.years))
-        with np.errstate(all="ignore"):
+        # What statsmodels would warn of is refused below, or seen in the check of what is left to gain.
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             found = model.fit(
                 start_params=start, maxiter=MOST_STEPS, tol=1e-13, tol_criterion="params", scale=1.0,
                 cov_type="nonrobust",
@@ -60,22 +66,45 @@ class Counts:
         beta = np.asarray(found.params, dtype=float)
         mu = np.asarray(found.mu, dtype=float)
         weight = mu / (1 + alpha * mu)
-        if not np.isfinite(beta).all() or np.abs(beta[1:]).max(initial=0.0) > 30:
-            raise InputError(
-                "The likelihood has no maximum: some combination of covariates holds no events, so a "
-                "coefficient would be infinite. Merge levels, or leave a covariate out."
-            )
         information = (self.X * weight[:, None]).T @ self.X
         score = self.X.T @ ((self.events - mu) / (1 + alpha * mu))
-        covariance = np.linalg.inv(information)
+        likelihood = self._likelihood(alpha, mu)
+        left = self._left(score, information)
+        self._refuse_no_maximum(information, alpha, reached=left <= REACHED * max(1.0, abs(likelihood)))
         return Maximum(
             alpha=alpha,
             beta=beta,
             mu=mu,
-            covariance=covariance,
-            likelihood=self._likelihood(alpha, mu),
+            covariance=np.linalg.inv(information),
+            likelihood=likelihood,
             slope=self._slope(alpha, mu),
-            left=float(score @ covariance @ score) / 2,
+            left=left,
+        )
+
+    @staticmethod
+    def _left(score: FloatArray, information: FloatArray) -> float:
+        """Return how much likelihood one more step would gain."""
+        try:
+            return float(score @ np.linalg.solve(information, score)) / 2
+        except np.linalg.LinAlgError:
+            return np.inf
+
+    def _refuse_no_maximum(self, information: FloatArray, alpha: float, *, reached: bool) -> None:
+        """Refuse when some direction has lost nearly all of the information it has at equal rates."""
+        expected = self.years * self.events.sum() / self.years.sum()
+        half = np.linalg.cholesky((self.X * (expected / (1 + alpha * expected))[:, None]).T @ self.X)
+        relative = np.linalg.solve(half, np.linalg.solve(half, information).T)
+        if np.isfinite(relative).all():
+            values, vectors = np.linalg.eigh((relative + relative.T) / 2)
+            if values[0] >= VANISHED and reached:
+                return
+            share = np.abs(np.linalg.solve(half.T, vectors[:, 0]))[1:]
+        else:
+            share = np.ones(len(self.terms))
+        names = [term for term, part in zip(self.terms, share, strict=True) if part > 0.2 * share.max()]
+        raise InputError(
+            f"The likelihood has no maximum: {', '.join(repr(name) for name in names)} separates rows with "
+            "events from rows without, so a coefficient would be infinite. Merge levels, or leave it out."
         )
 
     def _likelihood(self, alpha: float, mu: FloatArray) -> float:

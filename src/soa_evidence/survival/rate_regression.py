@@ -236,7 +236,7 @@ def fit(
     encoded = design.encode(frame)
     rate_checks.refuse_levels_without_events(frame, design, encoded, y)
     X, back = rate_checks.standardise(design.terms, encoded)
-    counts = Counts(events=y, years=time, X=X)
+    counts = Counts(events=y, years=time, X=X, terms=design.terms)
     clusters = _clusters(frame, cluster)
     return _result(counts, design, frame, family, clusters, back, level)
 
