@@ -4,13 +4,27 @@ Importing this package compiles nothing; numba is loaded by the methods that nee
 """
 
 from soa_evidence.survival import (
+    cause_specific,
     cox,
     cumulative_incidence,
+    fine_gray,
     gray,
     kaplan_meier,
     logrank,
     nelson_aalen,
     rates,
+    scores,
 )
 
-__all__ = ["cox", "cumulative_incidence", "gray", "kaplan_meier", "logrank", "nelson_aalen", "rates"]
+__all__ = [
+    "cause_specific",
+    "cox",
+    "cumulative_incidence",
+    "fine_gray",
+    "gray",
+    "kaplan_meier",
+    "logrank",
+    "nelson_aalen",
+    "rates",
+    "scores",
+]

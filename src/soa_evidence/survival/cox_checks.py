@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from soa_evidence.results import Check
 from soa_evidence.survival.cox_newton import Maximum
 
-__all__ = ["checks", "tests"]
+__all__ = ["checks", "tests", "wald"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -34,6 +34,21 @@ def tests(found: Maximum, beta: FloatArray, covariance: FloatArray) -> pd.DataFr
             "statistic": values,
             "degrees_of_freedom": len(beta),
             "p_value": chi2.sf(values, len(beta)),
+        }
+    )
+
+
+def wald(beta: FloatArray, covariance: FloatArray) -> pd.DataFrame:
+    """Return the Wald test that all coefficients are 0."""
+    from scipy.stats import chi2
+
+    statistic = float(beta @ np.linalg.solve(covariance, beta))
+    return pd.DataFrame(
+        {
+            "test": ["Wald"],
+            "statistic": [statistic],
+            "degrees_of_freedom": len(beta),
+            "p_value": float(chi2.sf(statistic, len(beta))),
         }
     )
 

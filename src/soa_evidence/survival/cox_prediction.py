@@ -27,8 +27,9 @@ from soa_evidence.survival.tallies import Tally, tally
 
 if TYPE_CHECKING:
     from soa_evidence.survival.cox import CoxResult
+    from soa_evidence.survival.cox_rows import Design, SortedRows
 
-__all__ = ["curves"]
+__all__ = ["curves", "standardised_profiles"]
 
 FloatArray = NDArray[np.float64]
 METHOD = "survival.cox"
@@ -45,17 +46,18 @@ def curves(
     """Return one curve for each profile and stratum, named by the profile's index (and the stratum)."""
     prepare_level(level)
     rows, records = result.sorted_rows, result.records
-    labels, Z = _standardised(result, profiles)
+    labels, Z = standardised_profiles(result.design, rows, profiles)
     beta = result.coefficients * rows.scale
     found = result.sweep()
     covariance = result.covariance * np.outer(rows.scale, rows.scale)
     counts = tally(records, group=records.stratum, labels=records.strata)
     made: dict[str, Curve] = {}
     for s, counted in enumerate(counts):
-        mine = rows.stratum == s
-        hazard = np.cumsum(found.steps[mine, 0])
-        own = np.cumsum(found.steps[mine, 2])
-        tilted = np.cumsum(found.means[mine, 0], axis=0)
+        mine, reach = rows.stratum == s, rows.reach(s, counted.time)
+        reach = reach - int(np.argmax(mine))
+        hazard = np.cumsum(found.steps[mine, 0])[reach]
+        own = np.cumsum(found.steps[mine, 2])[reach]
+        tilted = np.cumsum(found.means[mine, 0], axis=0)[reach]
         for label, z in zip(labels, Z, strict=True):
             name = (
                 label
@@ -73,15 +75,17 @@ def curves(
     return made
 
 
-def _standardised(result: CoxResult, profiles: pd.DataFrame | None) -> tuple[list[str], FloatArray]:
-    rows = result.sorted_rows
+def standardised_profiles(
+    design: Design, rows: SortedRows, profiles: pd.DataFrame | None
+) -> tuple[list[str], FloatArray]:
+    """Return the names of profiles and their standardised covariates; the mean where there are none."""
     if profiles is None:
         return ["mean"], np.zeros((1, len(rows.scale)))
-    columns.require(profiles, result.design.covariates)
+    columns.require(profiles, design.covariates)
     labels = [str(label) for label in profiles.index]
     if len(set(labels)) != len(labels):
         raise InputError("The index of profiles repeats a label; give each profile its own name.")
-    X = np.column_stack(result.design.encode(profiles))
+    X = np.column_stack(design.encode(profiles))
     return labels, (X - rows.centre) / rows.scale
 
 
