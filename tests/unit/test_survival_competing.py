@@ -50,7 +50,7 @@ def test_chance_of_having_entered_by_hand():
     frame = pd.DataFrame({"entry": [0, 0, 1, 3], "time": [2, 6, 5, 4], "event": [1, 2, 1, 0]})
     records = prepare(frame, time="time", event="event", entry="entry", competing=True)
     found = censorings.estimate(records)
-    # Before 2 have entered: all but the one of three who enters at 3. Before 6: all, with one of three censored.
+    # Before 2 have entered: all but one of three, who enters at 3. Before 6: all, one of three censored.
     at = np.searchsorted(records.axis, [2, 4, 6])
     np.testing.assert_allclose(found.before(found.keys(np.zeros(3, int), at)), [2 / 3, 1, 2 / 3])
 
@@ -59,7 +59,7 @@ def test_fine_gray_by_hand():
     """One event of the cause at 3, after a competing event at 1 and a censoring at 2, in an indicator x."""
     frame = pd.DataFrame({"time": [1, 2, 3, 4, 5], "event": [2, 0, 1, 1, 0], "x": [1, 0, 1, 0, 1]})
     found = fine_gray.fit(frame, **FG)
-    # At 3: x=1 has rows 3, 5 and the lingering first, with G(3-) / G(1-) = 3/4; x=0 has row 4. Row 3 then goes.
+    # At 3: x=1 has rows 3, 5 and the lingering first, G(3-) / G(1-) = 3/4; x=0 has row 4. Row 3 then goes.
     # Score: 1 - 2.75 h / (2.75 h + 1) - 1.75 h / (1.75 h + 1) = 0, so 4.8125 h² = 1.
     np.testing.assert_allclose(np.exp(found.coefficients), [1 / np.sqrt(2.75 * 1.75)], rtol=1e-9)
     h = np.exp(found.coefficients[0])
