@@ -11,7 +11,10 @@ from soa_evidence.survival import (
     kaplan_meier,
     logrank,
     nelson_aalen,
+    parametric,
+    piecewise_exponential,
     rates,
+    royston_parmar,
 )
 
 __all__ = [
@@ -22,5 +25,8 @@ __all__ = [
     "kaplan_meier",
     "logrank",
     "nelson_aalen",
+    "parametric",
+    "piecewise_exponential",
     "rates",
+    "royston_parmar",
 ]
