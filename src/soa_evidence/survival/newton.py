@@ -30,6 +30,7 @@ CONVERGED = 1e-9  # likelihood that may be left to gain
 FLAT = 1e-4  # gain below which Newton's steps should shrink fast: near a maximum they do, quadratically
 STAYED = 3  # full steps in a row that did not halve, with next to nothing gained: a coefficient runs away
 FAR = 100.0
+ROUNDING = 1e-8  # share of the likelihood that differences of nearly equal survivals may lose
 LONGEST = 3.0  # a step is shortened to this: beyond it the quadratic says nothing
 
 
@@ -87,7 +88,7 @@ def maximise(
         size = float(np.abs(step).max())
         if concave and _settled(gain, last_gain, value):
             break
-        found = _climb(evaluate, at, step, value) if steps < MOST_STEPS else None
+        found = _climb(evaluate, at, step, value, gain if concave else np.inf) if steps < MOST_STEPS else None
         if found is None and concave and gain <= CONVERGED:
             break  # rounding of the likelihood hides what is left to gain
         stayed = stayed + 1 if gain < FLAT and size > last_size / 2 else 0
@@ -120,14 +121,26 @@ def _step(gradient: FloatArray, hessian: FloatArray) -> tuple[FloatArray, float,
 
 
 def _climb(
-    evaluate: Callable[[FloatArray], Derivatives], at: FloatArray, step: FloatArray, value: float
+    evaluate: Callable[[FloatArray], Derivatives],
+    at: FloatArray,
+    step: FloatArray,
+    value: float,
+    gain: float,
 ) -> tuple[float, tuple[float, FloatArray, FloatArray]] | None:
-    """Halve the step until it climbs; None where none does."""
+    """Halve the step until it climbs; None where none does.
+
+    Next to the maximum what is left to gain may be below the rounding of the likelihood: a full step is then
+    also good when less is left to gain after it, at no loss beyond that rounding.
+    """
     length = 1.0
     while length > 1e-10:
         tried = evaluate(at + length * step)
         if tried is not None and tried[0] >= value - 1e-13 * abs(value):
             return length, tried
+        if tried is not None and length == 1.0 and gain < FLAT and tried[0] >= value - ROUNDING * abs(value):
+            _, left, concave = _step(tried[1], tried[2])
+            if concave and left < gain:
+                return length, tried
         length /= 2
     return None
 

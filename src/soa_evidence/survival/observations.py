@@ -15,7 +15,7 @@ When not to use it: `records` serves methods that need no more than exact and ri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -77,6 +77,35 @@ class Observations:
     def last(self) -> float:
         """The last time at which anyone is known to have been observed."""
         return float(np.where(np.isfinite(self.upper), self.upper, self.lower).max())
+
+    def merged(self) -> Observations:
+        """Return one row for all that are known by the same times, with their weights added up."""
+        frame = pd.DataFrame({"kind": self.kind, "l": self.lower, "u": self.upper, "e": self.entry})
+        code = np.asarray(frame.groupby(["kind", "l", "u", "e"], sort=False).ngroup())
+        first = np.unique(code, return_index=True)[1]
+        return replace(self._rows(first), weight=np.bincount(code, weights=self.weight))
+
+    def rounded(self, unit: float) -> Observations:
+        """Return the rows with times in the middle of steps of `unit`: to search with, never to fit."""
+        if not np.isin(self.kind, (EXACT, RIGHT)).all():
+            return self
+
+        def middles(times: FloatArray) -> FloatArray:
+            return np.where(np.isfinite(times), (np.floor(times / unit) + 0.5) * unit, np.inf)
+
+        entry = np.floor(self.entry / unit) * unit
+        return replace(self, lower=middles(self.lower), upper=middles(self.upper), entry=entry, cluster=None)
+
+    def _rows(self, at: NDArray[np.int64] | NDArray[np.intp]) -> Observations:
+        return replace(
+            self,
+            kind=self.kind[at],
+            lower=self.lower[at],
+            upper=self.upper[at],
+            entry=self.entry[at],
+            weight=self.weight[at],
+            cluster=None,
+        )
 
     def middle(self) -> FloatArray:
         """Return a time for every row, the middle where known within limits: to start from, never to fit."""

@@ -21,8 +21,12 @@ FloatArray = NDArray[np.float64]
 DETERMINED = 1e-9
 
 
-def orthogonalise(X: FloatArray, terms: Sequence[str], weight: FloatArray | None = None) -> FloatArray:
-    """Return R, shape (p, p), such that X R⁻¹ has orthogonal columns of mean square 1; the first is constant.
+def orthogonalise(
+    X: FloatArray, terms: Sequence[str], weight: FloatArray | None = None, *, constants: int = 1
+) -> FloatArray:
+    """Return R, shape (p, p), such that X R⁻¹ has orthogonal columns of mean square 1.
+
+    The first `constants` columns make up the constant, and are not named when others are determined by them.
 
     Raises
     ------
@@ -36,11 +40,11 @@ def orthogonalise(X: FloatArray, terms: Sequence[str], weight: FloatArray | None
     # Rounding of a column that is large beside its spread (a calendar year) is not collinearity.
     lost = np.abs(np.diag(R)) < DETERMINED
     if lost.any() or len(X) < X.shape[1]:
-        _refuse(X / size, R, terms, int(np.argmax(lost)) if lost.any() else len(X))
+        _refuse(X / size, R, terms, int(np.argmax(lost)) if lost.any() else len(X), constants)
     return np.asarray(R * size)
 
 
-def _refuse(X: FloatArray, R: FloatArray, terms: Sequence[str], at: int) -> None:
+def _refuse(X: FloatArray, R: FloatArray, terms: Sequence[str], at: int, constants: int) -> None:
     if at >= len(R) or at >= len(X):
         raise InputError(
             f"There are {len(X)} rows for {X.shape[1]} coefficients; expected more rows than that."
@@ -50,7 +54,7 @@ def _refuse(X: FloatArray, R: FloatArray, terms: Sequence[str], at: int) -> None
             f"Covariate '{terms[at]}' is the same in every row, so it explains nothing; leave it out."
         )
     shares, *_ = np.linalg.lstsq(X[:, :at], X[:, at], rcond=None)
-    involved = [terms[j] for j in range(at) if abs(shares[j]) > 1e-6 and j > 0] + [terms[at]]
+    involved = [terms[j] for j in range(at) if abs(shares[j]) > 1e-6 and j >= constants] + [terms[at]]
     raise InputError(
         f"Covariates determine one another: {', '.join(repr(term) for term in involved)}. Leave one out; "
         "their separate coefficients do not exist."

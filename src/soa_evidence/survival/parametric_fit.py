@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -20,6 +20,8 @@ from soa_evidence.survival.parametric_likelihood import Likelihood
 __all__ = ["Fitted", "search"]
 
 FloatArray = NDArray[np.float64]
+MANY = 20_000  # distinct rows, above which the starts are tried on rounded times
+ROUGH = 2_000  # times that the longest is divided into for that
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,16 +86,16 @@ def search(
 
 def _without_covariates(law: Distribution, rows: Observations, unit: float) -> Maximum:
     """Return the best of the maxima reached from each start, with a single value of every parameter."""
-    one = np.ones((len(rows), 1))
-    likelihood = Likelihood(distribution=law, rows=rows, designs=(one,) * len(law.names), unit=unit)
     time = float(rows.weight @ np.maximum(rows.middle() - rows.entry, 0.0)) / unit
-    gap = max(time, 1e-12) / rows.events
-    shift = np.array([parameter.shift for parameter in law.parameters]) * np.log(gap)
+    shift = np.array([p.shift for p in law.parameters]) * np.log(max(time, 1e-12) / rows.events)
+    merged = rows.merged()
+    # With many distinct times the search is on rounded ones; the maximum then is that of the times themselves.
+    rough = merged if len(merged) <= MANY else rows.rounded(unit / ROUGH).merged()
     best: Maximum | None = None
     failure: InputError | None = None
     for start in law.starts:
         try:
-            found = maximise(likelihood.evaluate, np.array(start) + shift, law.names)
+            found = maximise(_alone(law, rough, unit).evaluate, np.array(start) + shift, law.names)
         except InputError as error:
             failure = failure or error
             continue
@@ -101,7 +103,12 @@ def _without_covariates(law: Distribution, rows: Observations, unit: float) -> M
             best = found
     if best is None:
         raise failure or InputError("The search for a maximum has nowhere to start.")
-    return best
+    return best if rough is merged else maximise(_alone(law, merged, unit).evaluate, best.at, law.names)
+
+
+def _alone(law: Distribution, rows: Observations, unit: float) -> Likelihood:
+    one = np.ones((len(rows), 1))
+    return Likelihood(distribution=law, rows=rows, designs=(one,) * len(law.names), unit=unit)
 
 
 def _with_covariates(
@@ -121,6 +128,7 @@ def _with_covariates(
     size = np.concatenate([np.sqrt(np.mean(part**2, axis=0)) for part in X])
     names = list(chain.from_iterable(designs.names))
     found = maximise(likelihood.evaluate, start, names, lambda step: (inverse @ step) * size)
+    found = replace(found, steps=null.steps + found.steps)
     per_time = [
         np.full(len(terms), 1 / unit if parameter.per_time else 1.0)
         for parameter, terms in zip(law.parameters, designs.names, strict=True)

@@ -203,8 +203,8 @@ def fit(
         frame,
         time,
         rows.lower <= 0,
-        "the spline is one of log time, which time 0 does not have; give the day of the operation half a day, "
-        "or leave such rows out and say so",
+        "the spline is one of log time, which time 0 does not have; give the day of the operation half a "
+        "day, or leave such rows out and say so",
     )
     for name in varying:
         if name not in covariates:
@@ -235,8 +235,8 @@ def _knots(rows: Observations, df: int, knots: Sequence[float] | None, what: str
     distinct_times = len(np.unique(log_time))
     if distinct_times < 2:
         raise InputError(
-            f"All events are at one time ({rows.lower[had][0]:g}), so no curve can be fitted through them. Are "
-            "the times rounded too far?"
+            f"All events are at one time ({rows.lower[had][0]:g}), so no curve can be fitted through them. "
+            "Are the times rounded too far?"
         )
     if knots is None:
         if isinstance(df, bool) or df != int(df) or df < 1:
