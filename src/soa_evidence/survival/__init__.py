@@ -6,6 +6,7 @@ Importing this package compiles nothing; numba is loaded by the methods that nee
 from soa_evidence.survival import (
     cox,
     cumulative_incidence,
+    exposure,
     gray,
     kaplan_meier,
     logrank,
@@ -13,4 +14,13 @@ from soa_evidence.survival import (
     rates,
 )
 
-__all__ = ["cox", "cumulative_incidence", "gray", "kaplan_meier", "logrank", "nelson_aalen", "rates"]
+__all__ = [
+    "cox",
+    "cumulative_incidence",
+    "exposure",
+    "gray",
+    "kaplan_meier",
+    "logrank",
+    "nelson_aalen",
+    "rates",
+]
