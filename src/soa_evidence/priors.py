@@ -386,7 +386,6 @@ class HierarchicalPriors:
 
 
 _UP_TO_ONE = "from under 1 in 10,000 to over 1 a year is plausible beforehand"
-
 _HIERARCHICAL = HierarchicalPriors(
     name="default",
     common_level=Normal(mean=math.log(0.01), sd=2.5, because=_UP_TO_ONE),
@@ -408,8 +407,7 @@ _HIERARCHICAL = HierarchicalPriors(
     log_period_spread=Normal(
         mean=math.log(0.1),
         sd=0.7,
-        because="classes mostly keep their order: one may be 10 %, seldom 50 %, better or worse in a period "
-        "than it is overall",
+        because="a class may be 10 %, seldom 50 %, better or worse in one period than it is overall",
     ),
     case_mix=Normal(
         mean=0.0, sd=1.0, because="a single case-mix level seldom multiplies revision by more than about 7"
@@ -434,14 +432,13 @@ _HIERARCHICAL_DIFFUSE = replace(
     _HIERARCHICAL,
     name="diffuse",
     **_wider(2.0, **_NORMALS) | _wider(3.0, **{name: _NORMALS[name] for name in _AROUND_ZERO}),
-    because="lets classes, units and periods differ far more than is usual, to see whether the default "
-    "restrains them",
+    because="lets classes, units and periods differ far more than usual: does the default restrain them?",
 )
 _HIERARCHICAL_SCEPTICAL = replace(
     _HIERARCHICAL,
     name="sceptical",
     class_level=Normal(mean=0.0, sd=0.1, because="classes hardly differ: 0.1 is a factor of 1.1 in hazard"),
-    log_period_spread=Normal(mean=math.log(0.05), sd=0.7, because="half the default's departures in a period"),
+    log_period_spread=Normal(mean=math.log(0.05), sd=0.7, because="half the default's departures"),
     because="believes beforehand that classes hardly differ: a difference that survives it is in the data",
 )
 

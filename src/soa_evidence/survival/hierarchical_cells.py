@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError
 from soa_evidence.survival import columns
-from soa_evidence.survival.records import prepare
+from soa_evidence.survival.exposure import collapse, patterns
 
-__all__ = ["Cells", "collapse"]
+__all__ = ["Cells", "prepare"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -61,8 +62,6 @@ class Cells:
         Under observation just before each time.
     events : array of shape (2, G, T)
         Revisions and deaths up to and including each time.
-    last_observed : array of shape (G,)
-        Longest time, years, that anyone of each class was observed.
     beyond : int
         Revisions after the last break, which the fit leaves out.
     """
@@ -85,7 +84,6 @@ class Cells:
     grid: FloatArray
     at_risk: FloatArray
     events: FloatArray
-    last_observed: FloatArray
     beyond: int
 
     def by_group(self, values: FloatArray) -> FloatArray:
@@ -99,7 +97,7 @@ class Cells:
         return np.isin(self.group_of_unit, [self.groups.index(group) for group in groups])
 
 
-def collapse(
+def prepare(
     frame: pd.DataFrame,
     *,
     time: str,
@@ -121,117 +119,115 @@ def collapse(
         event that is not 0, 1 or 2, entry at or after the end, a unit in two classes, a factor with too many
         levels, no revisions at all, or a band in which nobody is observed.
     """
-    columns.require(frame, [unit, group, *case_mix])
-    records = prepare(frame, time=time, event=event, entry=entry, competing=True, causes=causes)
-    if records.axis[-1] > LONGEST_YEARS:
-        stop = frame[time].to_numpy(float)
-        columns.refuse(
-            frame, time, stop > LONGEST_YEARS, "expected years; divide days by 365.25, months by 12"
-        )
-    start = np.zeros(len(frame)) if records.entry is None else records.axis[records.entry]
-    stop, cause = records.axis[records.exit], records.cause
-    unit_of_row, units = columns.factorise(frame, [unit])
-    group_of_row, groups = columns.factorise(frame, [group])
-    group_of_unit = _one_group(unit_of_row, group_of_row, units, groups, unit, group)
-    pattern, patterns = _patterns(frame, case_mix)
-    share = np.bincount(pattern, minlength=len(patterns)) / len(frame)
-    design, terms = _design(patterns, share)
-
-    J, B, P = len(units), len(breaks) - 1, len(patterns)
+    columns.require(frame, [time, event, unit, group, *case_mix])
+    stop = columns.numbers(frame, time, "a time")
+    columns.refuse(frame, time, stop > LONGEST_YEARS, "expected years; divide days by 365.25, months by 12")
+    _require_levels(frame, case_mix)
+    by = [unit, group, *case_mix]
+    counted = collapse(
+        frame,
+        time=time,
+        event=event,
+        breaks=list(breaks[1:]),
+        by=by,
+        entry=entry,
+        competing=True,
+        causes=causes,
+    )
+    unit_at, units = columns.factorise(counted, [unit])
+    group_at, groups = columns.factorise(counted, [group])
+    group_of_unit = _one_group(unit_at, group_at, units, groups, unit, group)
+    pattern_at, first = patterns(counted, case_mix)
+    named = counted[list(case_mix)].iloc[first].astype(str).reset_index(drop=True)
+    J, B, P, G = len(units), len(breaks) - 1, len(first), len(groups)
     if J * B * P > MOST_CELLS:
         raise InputError(
             f"{J:,} units, {B} bands and {P:,} case-mix patterns make {J * B * P:,} cells; at most "
             f"{MOST_CELLS:,} are worked with. Use fewer or coarser case-mix factors, or fewer bands."
         )
-    person_years = _person_years(start, stop, unit_of_row * P + pattern, breaks, J * P).reshape(B, J, P)
-    _require_observed(person_years.sum(axis=(1, 2)), breaks, float(stop.max()))
-    # A band is open at its start and closed at its end; an event on day 0 belongs to the first.
-    band = np.maximum(np.searchsorted(breaks, stop, side="left") - 1, 0)
-    within = stop <= breaks[-1]
-    revised, died = ((cause == k) & within for k in (1, 2))
-    if not revised.any():
+    band = counted["band"].to_numpy()
+    inside = band < B
+
+    def add(values: NDArray[Any], key: IntArray, *shape: int) -> FloatArray:
+        total = np.bincount(key[inside], weights=values[inside], minlength=int(np.prod(shape)))
+        return total.reshape(shape)
+
+    spent = counted["person_time"].to_numpy()
+    person_years = add(spent, (unit_at * B + band) * P + pattern_at, J, B, P)
+    _require_observed(person_years.sum(axis=(0, 2)), breaks, float(stop.max()))
+    revised, died = (counted[f"events_{causes[k]}"].to_numpy() for k in (1, 2))
+    if not revised[inside].any():
         raise InputError(
             f"Column '{event}' has no event 1 ({causes[1]}) up to {breaks[-1]:g} years: nothing to compare."
         )
+    unit_of_row, _ = columns.factorise(frame, [unit])
+    pattern_of_row, _ = patterns(frame, case_mix)
+    share = np.bincount(pattern_of_row, minlength=P) / len(frame)
+    design, terms = _design(named, share)
+    at_risk, events = _numbers(frame, group, event, entry, stop, grid)
     return Cells(
         units=units,
         groups=groups,
         group_of_unit=group_of_unit,
         breaks=breaks,
-        patterns=patterns,
+        patterns=named,
         design=design,
         terms=terms,
         share=share,
         patients=np.bincount(unit_of_row, minlength=J).astype(float),
-        person_years=np.ascontiguousarray(person_years.transpose(1, 0, 2)),
-        revisions=_count(unit_of_row[revised] * B + band[revised], (J, B)),
-        revisions_by_pattern=_count(pattern[revised], (P,)),
-        deaths=_count(group_of_row[died] * B + band[died], (len(groups), B)),
-        deaths_by_pattern=_count(pattern[died], (P,)),
+        person_years=person_years,
+        revisions=add(revised, unit_at * B + band, J, B),
+        revisions_by_pattern=add(revised, pattern_at, P),
+        deaths=add(died, group_at * B + band, G, B),
+        deaths_by_pattern=add(died, pattern_at, P),
         causes=(causes[1], causes[2]),
         grid=grid,
-        at_risk=_still_at(grid, stop, group_of_row, len(groups))
-        - _still_at(grid, start, group_of_row, len(groups)),
-        events=np.stack(
-            [_by_then(grid, stop[cause == k], group_of_row[cause == k], len(groups)) for k in (1, 2)]
-        ),
-        last_observed=np.array([stop[group_of_row == g].max() for g in range(len(groups))]),
-        beyond=int(((cause == 1) & ~within).sum()),
+        at_risk=at_risk,
+        events=events,
+        beyond=int(revised[~inside].sum()),
     )
 
 
-def _person_years(
-    start: FloatArray, stop: FloatArray, key: IntArray, breaks: FloatArray, size: int
-) -> FloatArray:
-    total = np.empty((len(breaks) - 1, size))
-    for b, (low, high) in enumerate(zip(breaks[:-1], breaks[1:], strict=True)):
-        spent = np.minimum(stop, high)
-        spent -= np.maximum(start, low)
-        np.maximum(spent, 0.0, out=spent)
-        total[b] = np.bincount(key, weights=spent, minlength=size)
-    return total
+def _numbers(
+    frame: pd.DataFrame, group: str, event: str, entry: str | None, stop: FloatArray, grid: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Numbers at risk (G, T) just before each time of `grid`, and events (2, G, T) up to it."""
+    of_row, groups = columns.factorise(frame, [group])
+    start = np.zeros(len(frame)) if entry is None else frame[entry].to_numpy(float)
+    cause = frame[event].to_numpy(float)
+    at_risk = _still_at(grid, stop, of_row, len(groups)) - _still_at(grid, start, of_row, len(groups))
+    events = np.empty((2, *at_risk.shape))
+    for k in (1, 2):
+        had = cause == k
+        total = np.bincount(of_row[had], minlength=len(groups))
+        events[k - 1] = total[:, None] - _after(grid, stop[had], of_row[had], len(groups))
+    return at_risk, events
 
 
-def _count(key: IntArray, shape: tuple[int, ...]) -> FloatArray:
-    return np.bincount(key, minlength=int(np.prod(shape))).reshape(shape).astype(float)
-
-
-def _still_at(grid: FloatArray, times: FloatArray, group: IntArray, n_groups: int) -> FloatArray:
+def _still_at(grid: FloatArray, times: FloatArray, of_row: IntArray, n_groups: int) -> FloatArray:
     """How many of each class have `times` at or after each grid time; shape (G, T)."""
-    place = np.searchsorted(grid, times, side="right")  # grid times at or before it
-    counts = np.bincount(group * (len(grid) + 1) + place, minlength=n_groups * (len(grid) + 1))
-    counts = counts.reshape(n_groups, -1)
-    return counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:].astype(float)
+    place = np.searchsorted(grid, times, side="right")  # how many grid times are at or before it
+    return _beyond(place, len(grid), of_row, n_groups)
 
 
-def _by_then(grid: FloatArray, times: FloatArray, group: IntArray, n_groups: int) -> FloatArray:
-    place = np.searchsorted(grid, times, side="left")
-    counts = np.bincount(group * (len(grid) + 1) + place, minlength=n_groups * (len(grid) + 1))
-    return counts.reshape(n_groups, -1)[:, :-1].cumsum(axis=1).astype(float)
+def _after(grid: FloatArray, times: FloatArray, of_row: IntArray, n_groups: int) -> FloatArray:
+    """How many of each class have `times` after each grid time; shape (G, T)."""
+    return _beyond(np.searchsorted(grid, times, side="left"), len(grid), of_row, n_groups)
 
 
-def _patterns(frame: pd.DataFrame, case_mix: Sequence[str]) -> tuple[IntArray, pd.DataFrame]:
-    """Code of each row's case-mix pattern, and the patterns that occur."""
-    if not case_mix:
-        return np.zeros(len(frame), dtype=np.int64), pd.DataFrame(index=[0])
-    code, levels = np.zeros(len(frame), dtype=np.int64), []
+def _beyond(place: IntArray, size: int, of_row: IntArray, n_groups: int) -> FloatArray:
+    counts = np.bincount(of_row * (size + 1) + place, minlength=n_groups * (size + 1))
+    return counts.reshape(n_groups, -1)[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:].astype(float)
+
+
+def _require_levels(frame: pd.DataFrame, case_mix: Sequence[str]) -> None:
     for name in case_mix:
-        codes, labels = columns.factorise(frame, [name])
-        if len(labels) > MOST_LEVELS:
+        count = int(frame[name].nunique())
+        if count > MOST_LEVELS:
             raise InputError(
-                f"Case-mix column '{name}' has {len(labels):,} distinct values; every value is a level. Cut a "
+                f"Case-mix column '{name}' has {count:,} distinct values; every value is a level. Cut a "
                 f"measurement into bands first (at most {MOST_LEVELS} levels)."
             )
-        code = code * len(labels) + codes
-        levels.append(labels)
-    size = int(np.prod([len(labels) for labels in levels]))
-    seen = np.flatnonzero(np.bincount(code, minlength=size)) if size < 10**7 else np.unique(code)
-    places = np.unravel_index(seen, [len(labels) for labels in levels])
-    named = {
-        name: np.array(labels, dtype=object)[at]
-        for name, labels, at in zip(case_mix, levels, places, strict=True)
-    }
-    return np.searchsorted(seen, code), pd.DataFrame(named)
 
 
 def _design(patterns: pd.DataFrame, share: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
@@ -248,14 +244,14 @@ def _design(patterns: pd.DataFrame, share: FloatArray) -> tuple[FloatArray, tupl
 
 
 def _one_group(
-    unit_of_row: IntArray,
-    group_of_row: IntArray,
+    unit_at: IntArray,
+    group_at: IntArray,
     units: tuple[str, ...],
     groups: tuple[str, ...],
     unit: str,
     group: str,
 ) -> IntArray:
-    pairs = np.flatnonzero(np.bincount(unit_of_row * len(groups) + group_of_row))
+    pairs = np.flatnonzero(np.bincount(unit_at * len(groups) + group_at))
     of_unit, of_group = pairs // len(groups), pairs % len(groups)
     twice = np.flatnonzero(np.diff(of_unit) == 0)
     if len(twice):

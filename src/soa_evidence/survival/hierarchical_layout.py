@@ -76,7 +76,7 @@ class Block:
 
     def time_effect(self, phi: FloatArray) -> FloatArray:
         """Log hazard over the class's or unit's level: `phi` (S, M) to (S, G, B)."""
-        return np.einsum("gbm,sm->sgb", self.time_basis, phi[:, self.time])
+        return np.asarray(np.einsum("gbm,sm->sgb", self.time_basis, phi[:, self.time]))
 
 
 def revision_block(cells: Cells, period: IntArray, priors: HierarchicalPriors) -> Block:
@@ -114,9 +114,7 @@ def period_of_band(breaks: FloatArray, periods: Sequence[float]) -> IntArray:
     return np.searchsorted(np.sort(np.asarray(periods, dtype=float)), breaks[:-1] + 1e-12).astype(np.int64)
 
 
-def _block(
-    cells: Cells, departures: FloatArray, common: Normal, around: Normal, case_mix: Normal
-) -> Block:
+def _block(cells: Cells, departures: FloatArray, common: Normal, around: Normal, case_mix: Normal) -> Block:
     G, B = len(cells.groups), len(cells.breaks) - 1
     n_terms, n_departures = len(cells.terms), departures.shape[2]
     basis = np.concatenate([np.broadcast_to(_steps(cells.breaks), (G, B, B - 1)), departures], axis=2)

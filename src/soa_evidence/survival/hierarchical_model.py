@@ -1,4 +1,4 @@
-"""The PyMC model of `survival.hierarchical`, in coordinates in which its posterior is nearly standard normal."""
+"""The PyMC model of `survival.hierarchical`, in coordinates where its posterior is nearly standard normal."""
 
 from __future__ import annotations
 
@@ -84,8 +84,9 @@ def build(cells: Cells, data: Data, revision: Block, death: Block | None, priors
     without their constants. Without deaths, `death` is None.
     """
     import pymc as pm
-    import pytensor.tensor as pt
+    import pytensor.tensor
 
+    pt: Any = pytensor.tensor
     coords = {"unit": cells.units, "class": cells.groups}
     own, n_groups = cells.group_of_unit, len(cells.groups)
     shape = (len(cells.units), len(cells.breaks) - 1)
@@ -168,7 +169,9 @@ def _from_standard(pm: Any, pt: Any, name: str, block: Block, precision: Any, pu
     z = pm.Flat(f"{name}_coordinate", shape=block.size)
     lower = cholesky(precision)
     # phi = precision^-1 pull + lower^-T z
-    phi = solve_triangular(lower.T, solve_triangular(lower, pt.as_tensor_variable(pull), lower=True) + z, lower=False)
+    phi = solve_triangular(
+        lower.T, solve_triangular(lower, pt.as_tensor_variable(pull), lower=True) + z, lower=False
+    )
     return pm.Deterministic(name, phi), -pt.log(pt.diag(lower)).sum()
 
 
