@@ -39,8 +39,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence import priors as named_priors
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError
 from soa_evidence.results import Check
+from soa_evidence.results.comparison import reference_classes
 from soa_evidence.sampling import Settings
 from soa_evidence.units import predictive
 from soa_evidence.units.binomial_result import BinomialResult, Draws, Question, class_table, summarise
@@ -162,7 +163,7 @@ def fit(
     """
     chosen = named_priors.binomial(priors)
     cells = prepare(frame, events=events, trials=trials, unit=unit, group=group, case_mix=case_mix)
-    classes, label = _reference(cells, reference, reference_label)
+    classes, label = reference_classes(cells.groups, reference, reference_label)
     _require_choices(better, margin_per_1000, seed)
     if engine not in get_args(Engine):
         raise InputError(f"engine={engine!r}: expected 'direct' or 'sampler'.")
@@ -215,32 +216,6 @@ def _events_check(cells: Cells) -> Check:
         expected=f"at least {FEW_EVENTS}",
         why="with very few events a class's estimate leans on the other classes and on the prior",
     )
-
-
-def _reference(
-    cells: Cells, reference: str | Sequence[str], label: str | None
-) -> tuple[tuple[str, ...], str]:
-    classes = (reference,) if isinstance(reference, str) else tuple(dict.fromkeys(reference))
-    if len(cells.groups) < 2:
-        raise InputError(
-            f"Only one class of unit is present: {', '.join(cells.groups)}. A comparison needs at least two."
-        )
-    if not classes:
-        raise InputError("reference is empty; name the class or classes that others are compared with.")
-    for name in classes:
-        if name not in cells.groups:
-            raise InputError(
-                f"The reference class {name!r} has no units with trials.{nearest(name, cells.groups)} "
-                f"Present: {', '.join(cells.groups)}."
-            )
-    if set(classes) == set(cells.groups):
-        raise InputError("The reference holds every class, so nothing is left to compare with it.")
-    if len(classes) > 1 and not label:
-        raise InputError(f"The reference joins {len(classes)} classes; give it a name with reference_label=.")
-    name = label or classes[0]
-    if name in set(cells.groups) - set(classes[:1] if len(classes) == 1 else ()):
-        raise InputError(f"reference_label {name!r} is also the name of a class; choose another.")
-    return classes, name
 
 
 def _require_choices(better: str, margin_per_1000: float, seed: int) -> None:
