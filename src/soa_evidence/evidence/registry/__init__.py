@@ -5,7 +5,9 @@
 >>> hips = registry.frame("hip")                                      # doctest: +SKIP
 """
 
+from soa_evidence.evidence.registry.contract import COLUMNS
 from soa_evidence.evidence.registry.extract import Registry
 from soa_evidence.evidence.registry.load import load
+from soa_evidence.evidence.registry.report import RegistryReport, check
 
-__all__ = ["Registry", "load"]
+__all__ = ["COLUMNS", "Registry", "RegistryReport", "check", "load"]

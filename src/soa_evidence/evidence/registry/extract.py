@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from soa_evidence.evidence.registry import analysis
 from soa_evidence.evidence.registry.contract import BY_NAME
 from soa_evidence.evidence.registry.rows import Rows, code_of
 from soa_evidence.results import Check, checks_frame
+
+if TYPE_CHECKING:
+    from soa_evidence.evidence.syn_registry.estimands import Truth
 
 __all__ = ["Registry"]
 
@@ -36,6 +39,8 @@ class Registry:
     extract_day : str
         The day after which nothing can have happened.
     checks : tuple of Check
+    truth : Truth or None
+        What is true of a synthetic registry; None of own data.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Registry:
     excluded: Mapping[str, int]
     extract_day: str
     checks: tuple[Check, ...]
+    truth: Truth | None
     kept: Rows = field(repr=False)
     row_numbers: NDArray[np.int64] = field(repr=False)
 

@@ -5,6 +5,8 @@
 >>> registry.truth.standardised("hip")                               # doctest: +SKIP
 """
 
+from soa_evidence.evidence.syn_registry.build import build
+from soa_evidence.evidence.syn_registry.estimands import Truth
 from soa_evidence.evidence.syn_registry.generate import generate
 from soa_evidence.evidence.syn_registry.parameters import (
     CLASSES,
@@ -15,4 +17,14 @@ from soa_evidence.evidence.syn_registry.parameters import (
     of_scenario,
 )
 
-__all__ = ["CLASSES", "NAME", "REFERENCE", "SCENARIOS", "Parameters", "generate", "of_scenario"]
+__all__ = [
+    "CLASSES",
+    "NAME",
+    "REFERENCE",
+    "SCENARIOS",
+    "Parameters",
+    "Truth",
+    "build",
+    "generate",
+    "of_scenario",
+]

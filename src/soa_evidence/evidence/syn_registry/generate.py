@@ -38,7 +38,7 @@ class Generated:
     ----------
     rows : Rows
     people : People
-        Exact age, complete case mix, hidden severity and places, row by row.
+        Exact age, complete case mix, hidden severity and places, row by row; without rows where not kept.
     layout : Layout
     """
 
@@ -52,7 +52,7 @@ def layout_of(parameters: Parameters, seed: int) -> Layout:
     return lay_out(parameters, np.random.default_rng(np.random.SeedSequence([_seed(seed), 0])))
 
 
-def generate(parameters: Parameters, *, size: int, seed: int) -> Generated:
+def generate(parameters: Parameters, *, size: int, seed: int, keep_people: bool = True) -> Generated:
     """Make a synthetic extract.
 
     Parameters
@@ -61,6 +61,8 @@ def generate(parameters: Parameters, *, size: int, seed: int) -> Generated:
         Number of rows (primaries), 1 to 20 million.
     seed
         A whole number of at least 0.
+    keep_people
+        Whether to keep what no extract holds; without it large registries take less memory.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def generate(parameters: Parameters, *, size: int, seed: int) -> Generated:
         rows, people = _block(parameters, layout, rng, first_person=block * BLOCK)
         if count + len(rows) > size:
             rows, people = rows.take(slice(0, size - count)), people.take(np.arange(size - count))
-        made.append((rows, people))
+        made.append((rows, people if keep_people else people.take(slice(0, 0))))
         count, block = count + len(rows), block + 1
     return Generated(
         rows=_joined([rows for rows, _ in made]),

@@ -136,17 +136,24 @@ def death(p: Parameters, people: People) -> Death:
     return Death(rate=p["death.selection"] * at_70 * np.exp(slope * (people.age - 70) + effects), slope=slope)
 
 
-def rerevision_times(
-    p: Parameters, layout: Layout, people: People, infected: NDArray[np.bool_], exponential: FloatArray
+def rerevision_hazard(
+    p: Parameters, layout: Layout, people: People, infected: NDArray[np.bool_]
 ) -> FloatArray:
-    """Return the time from first to second revision that would come if no one died."""
-    one_year = (
-        np.where(people.joint == HIP, p["rerevision.hip.one_year"], p["rerevision.knee.one_year"]) / 100
-    )
+    """Return the cumulative hazard of re-revision one year after the first revision."""
+    hip, knee = p["rerevision.hip.one_year"] / 100, p["rerevision.knee.one_year"] / 100
     effects = (
         p["rerevision.infection"] * infected
         + p["rerevision.age"] * (people.age - 70) / 10
         + p["rerevision.hidden"] * people.severity
         + place_effects(layout, people)
     )
-    return (exponential / (one_year * np.exp(effects))) ** (1 / p["rerevision.shape"])
+    return np.asarray(np.where(people.joint == HIP, hip, knee) * np.exp(effects))
+
+
+def rerevision_times(
+    p: Parameters, layout: Layout, people: People, infected: NDArray[np.bool_], exponential: FloatArray
+) -> FloatArray:
+    """Return the time from first to second revision that would come if no one died."""
+    hazard = rerevision_hazard(p, layout, people, infected)
+    with np.errstate(divide="ignore"):
+        return np.asarray((exponential / hazard) ** (1 / p["rerevision.shape"]))

@@ -9,6 +9,7 @@ import numpy as np
 from soa_evidence.evidence.load import load as load_package
 from soa_evidence.evidence.registry.extract import NOTHING_EXCLUDED, Registry
 from soa_evidence.evidence.registry.rows import day_text
+from soa_evidence.evidence.syn_registry.estimands import Truth
 from soa_evidence.evidence.syn_registry.generate import generate
 from soa_evidence.evidence.syn_registry.parameters import NAME, of_scenario
 from soa_evidence.results import Check
@@ -26,7 +27,7 @@ def open_synthetic(*, size: int, seed: int, scenario: str, folder: str | Path | 
     """
     parameters = of_scenario(scenario, folder=folder)
     package = load_package(NAME, folder)
-    made = generate(parameters, size=size, seed=seed)
+    made = generate(parameters, size=size, seed=seed, keep_people=False)
     return Registry(
         name=package.name,
         title=f"{package.title}: scenario {scenario}, {size:,} primaries, seed {seed}",
@@ -40,6 +41,7 @@ def open_synthetic(*, size: int, seed: int, scenario: str, folder: str | Path | 
         excluded=NOTHING_EXCLUDED,
         extract_day=day_text(int(made.rows.follow_up_end.max())),
         checks=(_synthetic_check(scenario, size, seed),),
+        truth=Truth.of(parameters, seed),
         kept=made.rows,
         row_numbers=np.arange(1, size + 1, dtype=np.int64),
     )

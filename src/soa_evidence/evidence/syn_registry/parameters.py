@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError, nearest
 
-__all__ = ["CLASSES", "NAME", "REFERENCE", "SCENARIOS", "Parameters", "of_scenario"]
+__all__ = ["CLASSES", "NAME", "REFERENCE", "SCENARIOS", "Parameters", "of_scenario", "read"]
 
 NAME = "syn-registry"
 SCENARIOS = ("default", "no_difference", "referral_bias")
@@ -105,7 +105,15 @@ def of_scenario(scenario: str = "default", *, folder: str | Path | None = None) 
         )
     from soa_evidence.evidence.load import load
 
-    table = load(NAME, folder).table("truth")
+    return _chosen(load(NAME, folder).table("truth"), scenario)
+
+
+def read(path: Path, scenario: str) -> Parameters:
+    """Read a table of parameters that is not sealed yet."""
+    return _chosen(pd.read_csv(path), scenario)
+
+
+def _chosen(table: pd.DataFrame, scenario: str) -> Parameters:
     kept = table[["parameter", "unit", "meaning", "why", "source"]].copy()
     kept.insert(1, "value", table[scenario])
     values = dict(zip(table["parameter"], table[scenario].astype(float), strict=True))

@@ -54,7 +54,7 @@ class People:
     def __len__(self) -> int:
         return len(self.age)
 
-    def take(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> People:
+    def take(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> People:
         """Return some of the people."""
         return People(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
