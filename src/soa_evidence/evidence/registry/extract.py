@@ -131,6 +131,25 @@ class Registry:
                 made[name] = made[name].cat.remove_unused_categories()
         return made
 
+    def times_shown(
+        self, frame: pd.DataFrame, times: Sequence[float], *, by: str | None = None, time: str = "time_years"
+    ) -> list[float]:
+        """Return those of `times` at which no group has so few at risk that the number may not be shown.
+
+        Parameters
+        ----------
+        frame
+            Rows as `frame` gives them.
+        times
+            Years; a row is at risk at those up to its own `time`.
+        by
+            Column of the groups; all rows together without it.
+        """
+        groups = [frame[time]] if by is None else [part[time] for _, part in frame.groupby(by, observed=True)]
+        counts = [[int((values >= at).sum()) for values in groups] for at in times]
+        small = [any(0 < count < self.smallest_count for count in row) for row in counts]
+        return [float(at) for at, hidden in zip(times, small, strict=True) if not hidden]
+
     def procedures(self) -> pd.DataFrame:
         """Count what may be analysed.
 

@@ -57,12 +57,9 @@ class Finding:
 
     def text(self, many: int) -> str:
         """Return the finding as a line: rule, count, first row numbers."""
-        shown = ", ".join(f"{row:,}" for row in self.first(many))
-        also = ", …" if self.count > many else ""
+        shown = ", ".join(f"{row:,}" for row in self.first(many)) + (", …" if self.count > many else "")
         rows = "row" if self.count == 1 else "rows"
-        return (
-            f"{self.says}: {self.count:,} {rows} ({shown}{also})" if many else f"{self.says}: {self.count:,}"
-        )
+        return f"{self.says}: {self.count:,} {rows}" + (f" ({shown})" if many else "")
 
     def record(self, many: int) -> dict[str, Any]:
         """Return the finding for programs."""

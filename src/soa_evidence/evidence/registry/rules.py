@@ -98,12 +98,13 @@ def _persons(rows: Rows) -> Iterator[Finding]:
     known = named & (rows.joint >= 0) & (rows.side >= 0)
     twice = _in_company(np.where(known, joint, -1 - np.arange(len(rows))))
     yield from _finding("duplicate", "person_id", "the same joint of the same person as another row", twice)
-    for column, says in (
-        ("sex", "sex is not the same in all rows of the person"),
-        ("death_date", "death_date is not the same in all rows of the person, or missing in some"),
+    told = named & (rows.sex >= 0) & (rows.sex != code_of("sex", "not recorded"))
+    for column, says, counted in (
+        ("sex", "sex is not the same in all rows of the person", told),
+        ("death_date", "death_date is not the same in all rows of the person, or missing in some", named),
     ):
         yield from _finding(
-            "contradiction", column, says, _at_odds(rows.person, getattr(rows, column), named)
+            "contradiction", column, says, _at_odds(rows.person, getattr(rows, column), counted)
         )
 
 
