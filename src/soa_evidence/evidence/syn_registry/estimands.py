@@ -338,7 +338,8 @@ def _volume_effects(p: Parameters) -> tuple[FloatArray, FloatArray]:
 def _between(x: list[float] | FloatArray, y: list[float], at: FloatArray) -> FloatArray:
     from scipy.interpolate import CubicSpline
 
-    return np.asarray(CubicSpline(x, y)(at))
+    # Risk is nearly in proportion to the multiplier: on log scales the spline has little to bend.
+    return np.asarray(np.exp(CubicSpline(x, np.log(y))(at)))
 
 
 def _error(values: FloatArray) -> float:
