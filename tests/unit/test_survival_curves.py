@@ -149,6 +149,21 @@ def test_checks_tell_how_little_there_is():
     assert "registry: 3 studies, 10 to 15 years" in repr(fit())
 
 
+def test_every_defensible_choice_in_one_table():
+    registries = HIPS[HIPS["source"] == "registry"]
+    table = survival_curves.choices(registries, kind="registry", at=10, **OPTIONS)
+    whole = table[table["without"] == "none"].set_index(["scale", "mean"])
+    assert set(whole.index) == {(s, m) for s in survival_curves.SCALES for m in survival_curves.MEANS}
+    ours = fit(registries, mean="line", scale="logit").source("registry").table().set_index("time").loc[10]
+    assert whole.loc[("logit", "line"), "estimate"] == pytest.approx(ours["estimate"], rel=1e-9)
+    assert set(table["without"]) == {"none", "Denmark", "Sweden", "Norway"}
+    # between the reported times only lines are known
+    between = survival_curves.choices(registries, kind="registry", at=12, **OPTIONS)
+    assert set(between["mean"]) == {"line"}
+    with pytest.raises(InputError, match=r"kind is 'registries'\. Did you mean 'registry'"):
+        survival_curves.choices(registries, kind="registries", at=10, **OPTIONS)
+
+
 @pytest.fixture(scope="module")
 def curves():
     made = {}

@@ -33,7 +33,7 @@ from soa_evidence.results import Check
 from soa_evidence.synthesis import reconstruct_input, reconstruct_steps
 from soa_evidence.synthesis.reconstruct_input import Published
 from soa_evidence.synthesis.reconstruct_table import from_table
-from soa_evidence.synthesis.reconstructed import Reconstruction, as_curve, combine, steps
+from soa_evidence.synthesis.reconstructed import Reconstruction, as_curve, combine, named, steps
 from soa_evidence.synthesis.studies import require_choice, require_level
 
 __all__ = ["Reconstruction", "combine", "fit", "from_table"]
@@ -260,7 +260,7 @@ def _result(
     )
     present = [float(own.loc[own["time"] >= t, "weight"].sum()) for t in shown.risk_time]
     numbers = pd.DataFrame({"time": shown.risk_time, "published": shown.number, "reconstructed": present})
-    checks = _checks(shown, published, numbers, central, point_error)
+    checks = named(_checks(shown, published, numbers, central, point_error), label)
     counted = (
         rows.assign(events=rows["weight"] * rows["event"]).groupby("replicate")[["weight", "events"]].sum()
     )

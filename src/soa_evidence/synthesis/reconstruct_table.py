@@ -30,7 +30,7 @@ from soa_evidence.errors import InputError
 from soa_evidence.results import Check
 from soa_evidence.synthesis import survivorship_rows
 from soa_evidence.synthesis.reconstruct_input import require_settings
-from soa_evidence.synthesis.reconstructed import Reconstruction, as_curve, steps
+from soa_evidence.synthesis.reconstructed import Reconstruction, as_curve, named, steps
 from soa_evidence.synthesis.survivorship_rows import Rows
 
 __all__ = ["from_table"]
@@ -250,7 +250,7 @@ def _result(
     numbers = pd.DataFrame(
         {"time": starts, "published": [b.people for b in blocks], "reconstructed": present}
     )
-    checks = _checks(rows, published, blocks)
+    checks = named(_checks(rows, published, blocks), label)
     counted = people.assign(events=people["weight"] * people["event"])
     far = [
         float(np.abs(steps(mine).read(rows.time)[0] - rows.used).max())

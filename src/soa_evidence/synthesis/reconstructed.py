@@ -18,7 +18,7 @@ Checked against: `survival.kaplan_meier` on the same rows (tests/unit), arithmet
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ from scipy import stats
 from soa_evidence.errors import InputError
 from soa_evidence.results import Check, Curve, Estimates, checks_frame
 
-__all__ = ["Reconstruction", "Steps", "combine", "steps"]
+__all__ = ["Reconstruction", "Steps", "combine", "named", "steps"]
 
 FloatArray = NDArray[np.float64]
 
@@ -154,6 +154,11 @@ class Reconstruction:
             part.to_html(index=False, float_format="{:.4g}".format, max_rows=20) for part in parts
         )
         return f"<p><strong>{self!r}</strong></p>{shown}"
+
+
+def named(checks: tuple[Check, ...], label: str) -> tuple[Check, ...]:
+    """Say in each check which study it is of, so that those of several studies are told apart."""
+    return tuple(replace(check, observed=f"{label}: {check.observed}") for check in checks)
 
 
 def between(rows: pd.DataFrame, times: FloatArray) -> FloatArray:

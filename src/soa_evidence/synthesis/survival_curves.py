@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ from soa_evidence.synthesis.studies import require_choice, require_columns, requ
 from soa_evidence.synthesis.survivorship_model import Block
 from soa_evidence.synthesis.survivorship_source import MEANS, SourceCurve, as_survival, pool, slope
 
-__all__ = ["SCALES", "SurvivalCurves", "as_survival", "fit", "from_curves"]
+__all__ = ["MEANS", "SCALES", "SurvivalCurves", "as_survival", "choices", "fit", "from_curves"]
 
 FloatArray = NDArray[np.float64]
 SCALES = ("log-log", "logit")
@@ -171,6 +172,57 @@ def fit(
     for (kind, label), mine in known.groupby(["source", "study"], sort=False):
         blocks.setdefault(str(kind), []).append(_block(str(label), mine.sort_values("time"), scale, time))
     return _pooled(blocks, known, scale, mean, correlation, level, time_unit)
+
+
+def choices(
+    frame: pd.DataFrame, *, study: str, source: str, kind: str, at: float, **options: Any
+) -> pd.DataFrame:
+    """Return what every defensible choice gives for one kind of source at one time.
+
+    Parameters
+    ----------
+    frame, study, source, options
+        As for `fit`; `scale` and `mean` among the options are overridden.
+    kind
+        The source looked at.
+    at
+        The time. Choices under which nothing is known then (no study reports it, one study is left) are
+        absent.
+
+    Returns
+    -------
+    DataFrame
+        scale, mean, without (the study left out, "none"), estimate, lower, upper (of the average), new_lower,
+        new_upper (of one more study): shares.
+    """
+    require_columns(frame, [study, source])
+    mine = frame[frame[source] == kind]
+    if mine.empty:
+        require_choice(kind, [str(name) for name in frame[source].unique()], "kind")
+    times = options["time"]
+    rows = []
+    for without in ("none", *(str(name) for name in mine[study].unique())):
+        left = mine[mine[study] != without]
+        reported = left[times].to_numpy(dtype=float)
+        known = len(left) and reported.min() <= at <= reported.max()
+        if left[study].nunique() < 2 or not known:
+            continue
+        for mean in MEANS:
+            possible = np.isclose(reported, at).any() if mean == "free" else len(set(reported)) > 1
+            if not possible:
+                continue
+            for scale in SCALES:
+                made = fit(
+                    left, study=study, source=source, **{**options, "scale": scale, "mean": mean}
+                ).source(kind)
+                average, new = (e.table(made.level) for e in (made.at([at]), made.new_registry([at])))
+                row: dict[str, Any] = {"scale": scale, "mean": mean, "without": without}
+                for name in ("estimate", "lower", "upper"):
+                    row[name] = float(as_survival(average[name].to_numpy(), scale)[0])
+                for name in ("lower", "upper"):
+                    row[f"new_{name}"] = float(as_survival(new[name].to_numpy(), scale)[0])
+                rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def from_curves(

@@ -85,7 +85,7 @@ class SourceCurve:
 
     def at(self, times: Sequence[float]) -> Estimates:
         """Return average survival at `times` on the scale of the analysis; show with ``as_survival``."""
-        return self._estimates(times, "average survival of studies like these", 0.0)
+        return self._estimates(times, "average survival of studies like these", 0.0, "average")
 
     def new_registry(self, times: Sequence[float]) -> Estimates:
         """Return the true survival of one more study of this kind, on the scale of the analysis.
@@ -102,7 +102,9 @@ class SourceCurve:
                 f"There is one study of source '{self.source}' ({self.studies[0]}); how far another would "
                 "lie from it cannot be known from one."
             )
-        return self._estimates(times, "survival in one more study (prediction, t)", self.fitted.tau2)
+        return self._estimates(
+            times, "survival in one more study (prediction, t)", self.fitted.tau2, "one more"
+        )
 
     def place(
         self, survival: float, time: float, *, std_error: float = 0.0, draws: int = 20000, seed: int
@@ -182,13 +184,13 @@ class SourceCurve:
             new_upper=as_survival(new["upper"].to_numpy(), self.scale),
         )
 
-    def _estimates(self, times: Sequence[float], what: str, extra: float) -> Estimates:
+    def _estimates(self, times: Sequence[float], what: str, extra: float, short: str) -> Estimates:
         at = np.asarray([float(t) for t in times])
         X = self._design(at)
         apart = np.abs(np.subtract.outer(np.log(at), np.log(at)))
         return Estimates(
             estimand=f"{what}, {self.source}",
-            labels=tuple(f"{t:g} {self.time_unit}" for t in at),
+            labels=tuple(f"{short} {self.source}, {t:g} {self.time_unit}" for t in at),
             unit="-log(-log survival)" if self.scale == "log-log" else "log odds of survival",
             method=METHOD,
             mean=X @ self.fitted.coefficients,
