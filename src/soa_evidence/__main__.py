@@ -12,7 +12,7 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = ("nhs-proms", "nhs-units")
+SOURCES = ("nhs-proms", "nhs-units", "published-survivorship")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -185,6 +185,13 @@ def _ingest(given: argparse.Namespace) -> int:
             print(f"Built {evidence.nhs_units.build(path, out)}.")
         case "nhs-units", paths:
             raise InputError(f"nhs-units is made from one file of classes; {len(paths)} were given.")
+        case "published-survivorship", [figures, benchmarks]:
+            print(f"Built {evidence.published_survivorship.build(figures, benchmarks, out)}.")
+        case "published-survivorship", paths:
+            raise InputError(
+                "published-survivorship is made from the list of figures and the table of benchmarks, in "
+                f"this order; {len(paths)} file(s) were given."
+            )
         case source, _:
             known = ", ".join(SOURCES)
             raise InputError(f"There is no source '{source}'.{nearest(source, SOURCES)} Known: {known}.")
