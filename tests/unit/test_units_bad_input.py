@@ -17,6 +17,7 @@ GENERAL = ["general large", "general small"]
 
 def fit(frame=GOOD, **changes):
     given = {
+        "engine": "sampler",
         **COLUMNS,
         "case_mix": CASE_MIX,
         "reference": GENERAL,

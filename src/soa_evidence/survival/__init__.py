@@ -12,7 +12,10 @@ from soa_evidence.survival import (
     kaplan_meier,
     logrank,
     nelson_aalen,
+    parametric,
+    piecewise_exponential,
     rates,
+    royston_parmar,
 )
 
 __all__ = [
@@ -24,5 +27,8 @@ __all__ = [
     "kaplan_meier",
     "logrank",
     "nelson_aalen",
+    "parametric",
+    "piecewise_exponential",
     "rates",
+    "royston_parmar",
 ]

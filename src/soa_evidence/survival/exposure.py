@@ -177,11 +177,21 @@ def patterns(frame: pd.DataFrame, names: Sequence[str]) -> tuple[IntArray, IntAr
     code = np.zeros(len(frame), dtype=np.int64)
     size = 1
     for name in names:
-        more, labels = columns.factorise(frame, [name])
-        code, size = _dense(code * len(labels) + more, size * len(labels))
+        more, distinct = _numbered(frame, name)
+        code, size = _dense(code * distinct + more, size * distinct)
     first = np.empty(size, dtype=np.int64)
     first[code[::-1]] = np.arange(len(code))[::-1]
     return code, first
+
+
+def _numbered(frame: pd.DataFrame, name: str) -> tuple[IntArray, int]:
+    values = frame[name]
+    if pd.api.types.is_numeric_dtype(values) and not values.isna().any():
+        # Without a name for each value, which is most of the work where all are distinct.
+        codes, distinct = pd.factorize(values, sort=True)
+        return codes.astype(np.int64, copy=False), len(distinct)
+    codes, labels = columns.factorise(frame, [name])
+    return codes, len(labels)
 
 
 def _dense(joint: IntArray, size: int) -> tuple[IntArray, int]:

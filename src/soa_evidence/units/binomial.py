@@ -32,7 +32,7 @@ Checked against: OpenBUGS's published Surgical example and a deterministic twin 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -42,13 +42,14 @@ from soa_evidence import priors as named_priors
 from soa_evidence.errors import InputError
 from soa_evidence.results import Check
 from soa_evidence.results.comparison import reference_classes
-from soa_evidence.sampling import Settings, convergence_checks, sample
+from soa_evidence.sampling import Settings
 from soa_evidence.units import predictive
 from soa_evidence.units.binomial_result import BinomialResult, Draws, Question, class_table, summarise
 from soa_evidence.units.cells import Cells, prepare
-from soa_evidence.units.collapse import Collapsed, accuracy_check, collapse, log_weights, resample
+from soa_evidence.units.collapse import Collapsed, collapse
 from soa_evidence.units.coordinates import by_information, whitened
 from soa_evidence.units.laplace import Laplace, approximate
+from soa_evidence.units.posterior import Engine, draws_of
 
 __all__ = ["BinomialResult", "build", "fit"]
 
@@ -120,6 +121,7 @@ def fit(
     margin_per_1000: float = 5.0,
     priors: str = "default",
     settings: Settings | None = None,
+    engine: Engine = "direct",
 ) -> BinomialResult:
     """Compare classes of unit, and units, on a yes/no outcome.
 
@@ -144,7 +146,10 @@ def fit(
     priors
         A name from `priors.BINOMIAL_PRIORS`.
     settings
-        Sampler settings.
+        How many draws, and how the sampler is set where it is used.
+    engine
+        ``"direct"`` draws independently and hands over to the sampler where that is not sound (see
+        `units.direct`); ``"sampler"`` samples in any case.
 
     Returns
     -------
@@ -160,6 +165,8 @@ def fit(
     cells = prepare(frame, events=events, trials=trials, unit=unit, group=group, case_mix=case_mix)
     classes, label = reference_classes(cells.groups, reference, reference_label)
     _require_choices(better, margin_per_1000, seed)
+    if engine not in get_args(Engine):
+        raise InputError(f"engine={engine!r}: expected 'direct' or 'sampler'.")
     question = Question(
         reference=classes, reference_label=label, better=better, margin_per_1000=margin_per_1000
     )
@@ -167,14 +174,20 @@ def fit(
 
     near = approximate(cells, chosen)
     collapsed = collapse(cells, near)
-    tree = sample(build(cells, chosen, near=near, collapsed=collapsed), seed=seed, settings=settings)
-    sampled = Draws.of(tree, cells, chosen)
-    weights = log_weights(cells, collapsed, sampled.case_mix, sampled.level)
-    draws = sampled.take(resample(weights, chains=sampled.chains, seed=seed))
+    tree, engine_checks = draws_of(
+        cells,
+        chosen,
+        near,
+        collapsed,
+        model=lambda: build(cells, chosen, near=near, collapsed=collapsed),
+        engine=engine,
+        settings=settings,
+        seed=seed,
+    )
+    draws = Draws.of(tree, cells, chosen)
     predicted = predictive.replicate(cells, draws.case_mix, draws.class_level, draws.class_spread, seed=seed)
     checks = (
-        *convergence_checks(tree),
-        accuracy_check(weights, cells, collapsed),
+        *engine_checks,
         predictive.check(predicted),
         _events_check(cells),
     )

@@ -59,7 +59,7 @@ class BinomialResult:
         What was compared with what, and in which direction.
     checks : tuple of Check
     tree : xarray.DataTree
-        What the sampler gave, for ArviZ (before the exact correction of `collapse`).
+        The draws, for ArviZ; where the sampler made them, with its statistics.
     """
 
     these_units: Comparison

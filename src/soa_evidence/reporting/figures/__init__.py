@@ -7,6 +7,8 @@ from soa_evidence.reporting.figures.forest import forest
 from soa_evidence.reporting.figures.funnel import funnel
 from soa_evidence.reporting.figures.predictive_check import predictive_check
 from soa_evidence.reporting.figures.probability_curve import probability_curve
+from soa_evidence.reporting.figures.stacked_incidence import stacked_incidence
+from soa_evidence.reporting.figures.survival_curves import survival_curves
 
 __all__ = [
     "Figure",
@@ -16,4 +18,6 @@ __all__ = [
     "funnel",
     "predictive_check",
     "probability_curve",
+    "stacked_incidence",
+    "survival_curves",
 ]
