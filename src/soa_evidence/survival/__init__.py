@@ -6,11 +6,29 @@ Importing this package compiles nothing; numba is loaded by the methods that nee
 from soa_evidence.survival import (
     cox,
     cumulative_incidence,
+    exposure,
     gray,
+    hierarchical,
     kaplan_meier,
     logrank,
     nelson_aalen,
+    parametric,
+    piecewise_exponential,
     rates,
+    royston_parmar,
 )
 
-__all__ = ["cox", "cumulative_incidence", "gray", "kaplan_meier", "logrank", "nelson_aalen", "rates"]
+__all__ = [
+    "cox",
+    "cumulative_incidence",
+    "exposure",
+    "gray",
+    "hierarchical",
+    "kaplan_meier",
+    "logrank",
+    "nelson_aalen",
+    "parametric",
+    "piecewise_exponential",
+    "rates",
+    "royston_parmar",
+]
