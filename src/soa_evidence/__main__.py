@@ -12,7 +12,7 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = ("nhs-proms", "nhs-units")
+SOURCES = ("nhs-proms", "nhs-units", "published")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -163,6 +163,10 @@ def _ingest(given: argparse.Namespace) -> int:
             print(f"Built {evidence.nhs_units.build(path, out)}.")
         case "nhs-units", paths:
             raise InputError(f"nhs-units is made from one file of classes; {len(paths)} were given.")
+        case "published", [path]:
+            print(evidence.published.build(path, out))
+        case "published", paths:
+            raise InputError(f"published is made from one list of figures; {len(paths)} paths were given.")
         case source, _:
             known = ", ".join(SOURCES)
             raise InputError(f"There is no source '{source}'.{nearest(source, SOURCES)} Known: {known}.")

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from soa_evidence.evidence import nhs_proms, nhs_units
+from soa_evidence.evidence import nhs_proms, nhs_units, published
 from soa_evidence.evidence.load import check, load, names, seal
 from soa_evidence.evidence.package import Package
 
-__all__ = ["Package", "check", "load", "names", "nhs_proms", "nhs_units", "seal"]
+__all__ = ["Package", "check", "load", "names", "nhs_proms", "nhs_units", "published", "seal"]
