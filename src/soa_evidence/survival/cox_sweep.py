@@ -37,6 +37,7 @@ IntArray = NDArray[np.int64]
 # Products of blocks no larger than this stay in the processor's cache, and below the size at which the linear
 # algebra library would split each among threads, which costs far more than it gains on a busy machine.
 _BLOCK = 200_000
+TINY = 1e-150  # weight at risk whose inverse squared is still a number
 _PIECE = 65_536  # rows a thread takes at a time
 _LATE_PIECES = 4  # with delayed entry each piece of work needs a table of its own
 
@@ -107,6 +108,11 @@ def sweep(
     entered = np.sum([part for _, part in parts], axis=0) if late else none
     at_risk = risk_sums(left, entered, lingering, rows.remaining, rows.present, rows.stratum)
     if not np.isfinite(at_risk).all():
+        return None
+    # The least that ties leave at risk: 0 where relative risks are too small, or late entry rounds them away.
+    tied = np.flatnonzero(rows.deaths)
+    least = at_risk[tied, 0] - events[tied, 0] * (1 - 1 / rows.deaths[tied] if efron else 0.0)
+    if (least <= TINY).any():
         return None
     scale = np.zeros(0) if scale is None else scale
     logs, steps, means, outer = hazard_steps(at_risk, events, rows.event_weight, rows.deaths, efron, scale)
