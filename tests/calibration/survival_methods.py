@@ -103,6 +103,31 @@ def cox(frame: pd.DataFrame) -> Iterator[Claim]:
         )
 
 
+def smooth(frame: pd.DataFrame) -> Iterator[Claim]:
+    """Smooth hazards of infection, whose true shape is Weibull: with it, with a spline, with steps."""
+    model = {"time": "time_years", "event": "infection", "covariates": COVARIATES}
+    weibull = survival.parametric.fit(frame, distribution="weibull", **model)
+    spline = survival.royston_parmar.fit(frame, df=3, **model)
+    steps = survival.piecewise_exponential.fit(frame, breaks=[0.1, 0.25, 0.5, 1, 2, 4, 7], **model)
+    yield from _estimates("parametric", "log time ratio", "Wald, Weibull", weibull.effects)
+    for name, fitted in (("royston_parmar", spline), ("piecewise_exponential", steps)):
+        yield from _estimates(name, "log hazard ratio", "Wald", fitted.effects)
+    for name, fitted in (
+        ("parametric", weibull),
+        ("royston_parmar", spline),
+        ("piecewise_exponential", steps),
+    ):
+        groups = fitted.standardised("specialist", [0.0, 1.0])
+        found = groups.difference(groups.groups[0], time=HORIZON).table().assign(label="specialist")
+        yield from _table(f"{name}.standardised", "difference in standardised survival", "delta", found)
+
+
+def fine_gray(frame: pd.DataFrame) -> Iterator[Claim]:
+    """Where classes are alike the subdistribution hazards are proportional, in the ratio 1."""
+    fitted = survival.fine_gray.fit(frame, time="time_years", event="cause", covariates=["specialist"])
+    yield from _estimates("fine_gray", "log subhazard ratio", "Wald, robust", fitted.log_hazard_ratio)
+
+
 def cox_robust(frame: pd.DataFrame) -> Iterator[Claim]:
     model = {"time": "time_years", "event": "infection", "covariates": COVARIATES}
     for interval, cluster in (("Wald, model", None), ("Wald, robust by unit", "unit")):
@@ -127,8 +152,8 @@ def tests_of_nothing(frame: pd.DataFrame) -> Iterator[Claim]:
 
 #: Which methods are asked in which world.
 METHODS: dict[str, tuple[Callable[[pd.DataFrame], Iterator[Claim]], ...]] = {
-    "plain": (kaplan_meier, restricted_mean, cumulative_incidence, nelson_aalen, cox),
-    "null": (tests_of_nothing,),
+    "plain": (kaplan_meier, restricted_mean, cumulative_incidence, nelson_aalen, cox, smooth),
+    "null": (tests_of_nothing, fine_gray),
     "constant": (rates,),
     "clustered": (cox_robust,),
 }

@@ -26,6 +26,7 @@ from soa_evidence.evidence.registry import analysis
 from soa_evidence.evidence.registry.contract import REASON_GROUPS
 from soa_evidence.evidence.syn_registry import Parameters
 from soa_evidence.evidence.syn_registry.estimands import Truth
+from soa_evidence.evidence.syn_registry.people import MALE
 
 __all__ = ["GENERAL", "HORIZON", "SPECIALIST", "TIMES", "WORLDS", "World"]
 
@@ -111,6 +112,19 @@ class World:
             found["survival of a man of 70 at a general unit", f"{time:g} years"] = float(
                 np.exp(-hazard * np.exp(p["effect.male.infection"]))
             )
+        shape = p["baseline.hip.infection.shape"]
+        for name in ("age", "male", "specialist"):
+            found["log time ratio", name] = -found["log hazard ratio", name] / shape
+        people = truth.sample
+        log_risk = p["effect.age.infection"] * (people.age - 70) / 10 + p["effect.male.infection"] * (
+            people.sex == MALE
+        )
+        hazards = p["baseline.hip.infection.ten_year"] / 100 * np.exp(log_risk)
+        at_specialist = hazards * np.exp(p["class.specialist.infection"])
+        found["difference in standardised survival", "specialist"] = float(
+            np.mean(np.exp(-at_specialist) - np.exp(-hazards))
+        )
+        found["log subhazard ratio", "specialist"] = 0.0  # asked where classes are alike
         hazard = p["baseline.hip.infection.ten_year"] / 1000
         found["rate", GENERAL], ratio = 100 * hazard, np.exp(p["class.specialist.infection"])
         found["rate", SPECIALIST], found["rate ratio", SPECIALIST] = 100 * hazard * ratio, float(ratio)
