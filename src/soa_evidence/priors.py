@@ -312,6 +312,17 @@ _SYNTHESIS = (
         spread=_HALF_NORMAL,
         because="believes beforehand in no more than moderate effects: one that survives it is in the data",
     ),
+    SynthesisPriors(
+        name="stay_days",
+        effect=None,
+        spread=Spread(
+            family="half-normal",
+            scale=0.5,
+            because="on days in hospital after a planned joint replacement, where whole stays are one to six "
+            "days: true differences of studies mostly within one day of each other",
+        ),
+        because="the default's shape on the scale of days",
+    ),
     _turner("turner_general", "all settings", -2.56, 1.74),
     _turner("turner_mortality", f"{_NON_DRUG} death from any cause", -3.50, 1.26),
     _turner("turner_surgical", f"{_NON_DRUG} success or failure of surgery or a device", -1.69, 1.68),
