@@ -6,8 +6,8 @@ Seconds are the best of the runs, model call only, frame in and result out, comp
 may be compared between machines. R and lifelines are left out where not installed; lifelines is run on
 Kaplan–Meier and the plain Cox model alone: its robust and delayed-entry fits grow too fast for this size.
 
-Cox is timed on whole-day times and on continuous ones, because lifelines then goes another way (batches of tied
-times, or row by row) and takes several times as long. Fine–Gray at 20,000 rows stands beside cmprsk::crr (a
+Cox is timed on whole-day times and on continuous ones, because lifelines then goes another way (batches of
+tied times, or row by row) and takes several times as long. Fine–Gray at 20,000 rows stands beside crr (a
 minute) and finegray with coxph (`fine_gray_rows`, half a minute); `--quick` leaves these two out.
 """
 
