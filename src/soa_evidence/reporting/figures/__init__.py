@@ -9,6 +9,7 @@ from soa_evidence.reporting.figures.predictive_check import predictive_check
 from soa_evidence.reporting.figures.probability_curve import probability_curve
 from soa_evidence.reporting.figures.stacked_incidence import stacked_incidence
 from soa_evidence.reporting.figures.survival_curves import survival_curves
+from soa_evidence.reporting.figures.survivorship import survivorship
 
 __all__ = [
     "Figure",
@@ -20,4 +21,5 @@ __all__ = [
     "probability_curve",
     "stacked_incidence",
     "survival_curves",
+    "survivorship",
 ]
