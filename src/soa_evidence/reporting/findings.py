@@ -172,7 +172,7 @@ def forest(
     together = body.ways() if body.pooled else None
     kept = None if together is None else _drawn(together)
     alone = "squares: studies, not pooled" if kept is None else (
-        "squares: studies by their weight in REML; diamonds: averages; brackets: predictions for a new study"
+        "squares: studies by their weight in REML; diamonds: averages; brackets: a new study"
     )  # fmt: skip
     unit = body.words("unit")
     return figures.study_forest(

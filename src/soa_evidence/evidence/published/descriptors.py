@@ -135,7 +135,7 @@ def results(hash: str) -> Field:
         number("upper_printed", "Upper limit as printed", "Of the interval", unit="as printed",
              required=False),
         number("level", "Level", "Of the printed interval", unit="proportion", required=False, minimum=0),
-        text("p_printed", "p as printed", "With its sign", required=False),
+        text("p_printed", "P-value as printed", "With its sign", required=False),
         text("exposed_is", "The exposed are", "Less or more concentrated, or neither",
              levels=("less", "more", "neither")),
         text("direction", "Direction", "What the coded effect means", levels=(DIRECTION, NO_DIRECTION)),
