@@ -145,7 +145,11 @@ def claim(body: Body, ledger: Mapping[str, Any], *, name: str, margin: float) ->
         told += ". Taken at face value, {found}; {chance:chance} the average favours {more} at all"
     else:
         told += ". Taken at face value, {found}"
-    return sentence(told + ". It rests on {n} {noun}; certainty is {level}.", **values)
+    told += ". It rests on {n} {noun}; certainty is {level}."
+    if body.words("caveat"):
+        values["caveat"] = _asked(body, "caveat")
+        told += " Bear in mind: {caveat}."
+    return sentence(told, **values)
 
 
 def forest(

@@ -258,6 +258,7 @@ def appraisal(hash: str) -> Field:
         number("baseline_per_1000", "Assumed risk", "Without the effect, in the more concentrated arm",
                unit="per 1,000 patients", required=False, minimum=0),
         text("baseline_result", "Risk taken from", "Row of published-results", required=False),
+        text("caveat", "Caveat", "What to bear in mind beside the answer", required=False),
     ]  # fmt: skip
     answers = [
         text("study_id", "Study", "As in published-studies; the answers are of its main result"),
