@@ -4,13 +4,37 @@ Importing this package compiles nothing; numba is loaded by the methods that nee
 """
 
 from soa_evidence.survival import (
+    cause_specific,
     cox,
     cumulative_incidence,
+    exposure,
+    fine_gray,
     gray,
+    hierarchical,
     kaplan_meier,
     logrank,
     nelson_aalen,
+    parametric,
+    piecewise_exponential,
     rates,
+    royston_parmar,
+    scores,
 )
 
-__all__ = ["cox", "cumulative_incidence", "gray", "kaplan_meier", "logrank", "nelson_aalen", "rates"]
+__all__ = [
+    "cause_specific",
+    "cox",
+    "cumulative_incidence",
+    "exposure",
+    "fine_gray",
+    "gray",
+    "hierarchical",
+    "kaplan_meier",
+    "logrank",
+    "nelson_aalen",
+    "parametric",
+    "piecewise_exponential",
+    "rates",
+    "royston_parmar",
+    "scores",
+]

@@ -70,6 +70,7 @@ def survival_curves(
         frame=curve_lines.readings(lines),
         height=height,
         synthetic=synthetic,
+        counts=table.to_numpy(dtype=float).ravel().tolist(),
     )
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from soa_evidence.units.ranking import rank_table
+from soa_evidence.results.ranking import rank_table
 
 #                 a    b    c    d    e
 RISK = np.array([[0.1, 0.2, 0.3, 0.4, 0.5], [0.1, 0.3, 0.2, 0.4, 0.5], [0.2, 0.1, 0.3, 0.5, 0.4]])
