@@ -162,7 +162,15 @@ def binomial(name: str = "default") -> BinomialPriors:
 
 # ---- synthesis.bayes: the mean over studies and the spread between them ------------------------------------
 
-SpreadFamily = Literal["half-normal", "half-Cauchy", "uniform", "normal above 0", "log-normal of the square"]
+SpreadFamily = Literal[
+    "half-normal",
+    "half-Cauchy",
+    "uniform",
+    "normal above 0",
+    "log-normal of the square",
+    "log-t of the square",
+]
+LOG_T_DOF = 5  # Rhodes et al. 2015 fitted Student's t with 5 degrees of freedom to log tau²
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +182,8 @@ class Spread:
     family
         ``"half-normal"`` or ``"half-Cauchy"`` with `scale`; ``"uniform"`` from 0 to `scale`;
         ``"normal above 0"`` with mean `location` and standard deviation `scale` before it is cut off at 0;
-        ``"log-normal of the square"``: log tau² is normal with mean `location` and SD `scale`.
+        ``"log-normal of the square"``: log tau² is normal with mean `location` and SD `scale`;
+        ``"log-t of the square"``: the same with Student's t, 5 degrees of freedom.
     because
         Why, and from where.
     """
@@ -207,8 +216,30 @@ class Spread:
             return np.where(tau <= self.scale, 0.0, -np.inf)
         if self.family == "log-normal of the square":
             return np.asarray(-0.5 * ((2 * np.log(tau) - self.location) / self.scale) ** 2 - np.log(tau))
+        if self.family == "log-t of the square":
+            z = (2 * np.log(tau) - self.location) / self.scale
+            return np.asarray(-0.5 * (LOG_T_DOF + 1) * np.log1p(z**2 / LOG_T_DOF) - np.log(tau))
         centre = self.location if self.family == "normal above 0" else 0.0
         return np.asarray(-0.5 * ((tau - centre) / self.scale) ** 2)
+
+    @property
+    def log_constant(self) -> float:
+        """What `log_density` lacks: with it the density integrates to 1, as marginal likelihoods need."""
+        log_scale, normal = math.log(self.scale), 0.5 * math.log(2 * math.pi)
+        if self.family == "half-normal":
+            return math.log(2) - normal - log_scale
+        if self.family == "half-Cauchy":
+            return math.log(2 / math.pi) - log_scale
+        if self.family == "uniform":
+            return -log_scale
+        if self.family == "normal above 0":
+            inside = 0.5 * math.erfc(-self.location / self.scale / math.sqrt(2))
+            return -normal - log_scale - math.log(inside)
+        if self.family == "log-normal of the square":
+            return math.log(2) - normal - log_scale
+        half = LOG_T_DOF / 2
+        student = math.lgamma(half + 0.5) - math.lgamma(half) - 0.5 * math.log(LOG_T_DOF * math.pi)
+        return math.log(2) + student - log_scale
 
     def __str__(self) -> str:
         if self.family == "uniform":
@@ -217,7 +248,8 @@ class Spread:
             return f"{self.family[0].upper()}{self.family[1:]}({self.scale:g})"
         if self.family == "normal above 0":
             return f"Normal({self.location:g}, {self.scale:g}) above 0"
-        return f"log tau² ~ Normal({self.location:g}, {self.scale:g})"
+        kind = "Normal" if self.family == "log-normal of the square" else f"t{LOG_T_DOF}"
+        return f"log tau² ~ {kind}({self.location:g}, {self.scale:g})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,6 +308,24 @@ def _turner(name: str, what: str, location: float, scale: float) -> SynthesisPri
     )
 
 
+def _rhodes(name: str, what: str, location: float, scale: float) -> SynthesisPriors:
+    return SynthesisPriors(
+        name=name,
+        effect=None,
+        spread=Spread(
+            family="log-t of the square",
+            location=location,
+            scale=scale,
+            because=f"what Cochrane meta-analyses of standardised mean differences showed: {what}; Rhodes "
+            f"et al. "
+            "2015, J Clin Epidemiol 68:52, table 3, as given in the R package bayesmeta",
+        ),
+        because="lets thousands of earlier meta-analyses say how far studies usually differ; for "
+        "standardised "
+        "mean differences only",
+    )
+
+
 _NON_DRUG = "non-pharmacological interventions compared,"
 _SYNTHESIS = (
     SynthesisPriors(
@@ -329,6 +379,9 @@ _SYNTHESIS = (
     _turner("turner_adverse_events", f"{_NON_DRUG} adverse events", -1.43, 1.45),
     _turner("turner_infection", f"{_NON_DRUG} infection or new disease", -2.05, 1.45),
     _turner("turner_resource_use", f"{_NON_DRUG} resource use, hospital stay, process", -1.90, 1.68),
+    _rhodes("rhodes_general", "all settings", -3.44, 2.59),
+    _rhodes("rhodes_functioning", f"{_NON_DRUG} physical health, pain, quality of life", -3.02, 2.27),
+    _rhodes("rhodes_resource_use", f"{_NON_DRUG} resource use, hospital stay, process", -2.41, 2.57),
 )
 
 SYNTHESIS_PRIORS = {priors.name: priors for priors in _SYNTHESIS}
