@@ -39,6 +39,8 @@ check: $(STAMP) ## Validate every evidence package and the catalogue
 
 calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables into tests/calibration
 	$(RUN)/python -m tests.calibration.run
+	$(RUN)/python -m tests.calibration.synthesis_coverage
+	$(RUN)/python -m tests.calibration.survival_coverage
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/
 	$(RUN)/python -m benchmarks.run

@@ -4,9 +4,11 @@ Importing this package compiles nothing; numba is loaded by the methods that nee
 """
 
 from soa_evidence.survival import (
+    cause_specific,
     cox,
     cumulative_incidence,
     exposure,
+    fine_gray,
     gray,
     hierarchical,
     kaplan_meier,
@@ -16,12 +18,15 @@ from soa_evidence.survival import (
     piecewise_exponential,
     rates,
     royston_parmar,
+    scores,
 )
 
 __all__ = [
+    "cause_specific",
     "cox",
     "cumulative_incidence",
     "exposure",
+    "fine_gray",
     "gray",
     "hierarchical",
     "kaplan_meier",
@@ -31,4 +36,5 @@ __all__ = [
     "piecewise_exponential",
     "rates",
     "royston_parmar",
+    "scores",
 ]

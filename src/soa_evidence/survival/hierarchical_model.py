@@ -39,6 +39,8 @@ class Data:
     cross: FloatArray
     linear: FloatArray
     information: FloatArray
+    log_spread: FloatArray
+    spread_information: FloatArray
     death_person_years: FloatArray
     death_events: FloatArray
     death_linear: FloatArray
@@ -58,6 +60,8 @@ def data_for(cells: Cells, revision: Block, death: Block, peak: Peak, death_peak
         cross=peak.cross,
         linear=peak.linear,
         information=peak.information,
+        log_spread=peak.log_spread,
+        spread_information=peak.spread_information,
         death_person_years=cells.by_group(cells.person_years).reshape(-1, P),
         death_events=_events(cells, death, cells.deaths, cells.deaths_by_pattern, own_level=True),
         death_linear=death_peak.linear,
@@ -80,8 +84,8 @@ def build(cells: Cells, data: Data, revision: Block, death: Block | None, priors
     """Return the PyMC model of the docstring of `survival.hierarchical`.
 
     Its variables: ``level`` (units), ``revision`` and ``death`` (the blocks' `phi`), the log spreads, the
-    sampler's own coordinates (standard normal, nearly), and per draw the log prior and the log likelihood
-    without their constants. Without deaths, `death` is None.
+    sampler's own coordinates (standard normal, nearly), and per draw, without constants, the log likelihood
+    and the log density of those priors that no spread scales. Without deaths, `death` is None.
     """
     import pymc as pm
     import pytensor.tensor
@@ -91,12 +95,17 @@ def build(cells: Cells, data: Data, revision: Block, death: Block | None, priors
     own, n_groups = cells.group_of_unit, len(cells.groups)
     shape = (len(cells.units), len(cells.breaks) - 1)
     with pm.Model(coords=coords) as model:
-        typical, density = _spread(pm, "typical_log_spread", priors.typical_log_spread)
-        log_spread, more = _spread(pm, "class_log_spread", priors.class_log_spread, typical, dims="class")
-        density = density + more
+        typical, top = _spread(pm, "typical_log_spread", priors.typical_log_spread)
+        prior = priors.class_log_spread
+        told, own_tight = data.spread_information, prior.sd**-2
+        sure = told + own_tight
+        z = pm.Flat("class_log_spread_coordinate", dims="class")
+        log_spread = (told * data.log_spread + own_tight * (typical + prior.mean)) / sure + z * sure**-0.5
+        pm.Deterministic("class_log_spread", log_spread, dims="class")
+        top = top - 0.5 * own_tight * ((log_spread - typical - prior.mean) ** 2).sum()
         tight = pt.exp(-2 * log_spread)
         scaled, more = _scaled_precision(pm, pt, revision, priors, "")
-        density = density + more
+        top = top + more
 
         # Precision of phi given the spreads, the units' levels integrated out, were the likelihood normal.
         precise = data.unit_information + tight[own]
@@ -113,9 +122,10 @@ def build(cells: Cells, data: Data, revision: Block, death: Block | None, priors
         level = (data.unit_linear - pt.dot(V, phi)) / precise + z * precise**-0.5
         pm.Deterministic("level", level, dims="unit")
         volume = volume - 0.5 * pt.log(precise).sum()
-        density = density + _normal(pt, phi, revision, scaled)
+        top = top + _log_fixed(pt, phi, revision)
+        below = _log_scaled(pt, phi, revision, scaled)
         gap = level - phi[1 + own]
-        of_levels = -0.5 * (gap**2 * tight[own]).sum() - log_spread[own].sum()
+        below = below - 0.5 * (gap**2 * tight[own]).sum() - log_spread[own].sum()
 
         time = pt.exp(pt.dot(revision.time_basis, phi[revision.time]))[own]
         kinds = pt.exp(pt.dot(cells.design, phi[revision.case_mix]))
@@ -127,25 +137,24 @@ def build(cells: Cells, data: Data, revision: Block, death: Block | None, priors
             precision = data.death_information + death.precision + pt.diag(scaled)
             pull = data.death_linear + death.precision @ death.prior_mean
             phi, more_volume = _from_standard(pm, pt, "death", death, precision, pull)
-            density = density + more + _normal(pt, phi, death, scaled)
+            top = top + more + _log_fixed(pt, phi, death)
+            below = below + _log_scaled(pt, phi, death, scaled)
             volume = volume + more_volume
             log_rate = phi[death.classes][:, None] + pt.dot(death.time_basis, phi[death.time])
             kinds = pt.exp(pt.dot(cells.design, phi[death.case_mix]))
             exposure = pt.dot(data.death_person_years, kinds).reshape((n_groups, shape[1]))
             likelihood = likelihood + pt.dot(data.death_events, phi) - (exposure * pt.exp(log_rate)).sum()
 
-        pm.Deterministic("log_prior", density)
+        pm.Deterministic("log_prior", top)
         pm.Deterministic("log_likelihood", likelihood)
-        pm.Potential("posterior", density + of_levels + likelihood + volume)
+        pm.Potential("posterior", top + below + likelihood + volume)
     return model
 
 
-def _spread(
-    pm: Any, name: str, prior: Normal, around: Any = 0.0, *, dims: str | None = None
-) -> tuple[Any, Any]:
+def _spread(pm: Any, name: str, prior: Normal) -> tuple[Any, Any]:
     """Return a log spread and its log prior density; the sampler moves in prior standard deviations."""
-    z = pm.Flat(f"{name}_coordinate", dims=dims)
-    return pm.Deterministic(name, around + prior.mean + prior.sd * z, dims=dims), -0.5 * (z**2).sum()
+    z = pm.Flat(f"{name}_coordinate")
+    return pm.Deterministic(name, prior.mean + prior.sd * z), -0.5 * z**2
 
 
 def _scaled_precision(
@@ -175,10 +184,15 @@ def _from_standard(pm: Any, pt: Any, name: str, block: Block, precision: Any, pu
     return pm.Deterministic(name, phi), -pt.log(pt.diag(lower)).sum()
 
 
-def _normal(pt: Any, phi: Any, block: Block, scaled: Any) -> Any:
-    """Log prior density of phi given the spreads, without its constant."""
+def _log_fixed(pt: Any, phi: Any, block: Block) -> Any:
+    """Log density of the priors of phi that no spread scales, without its constant."""
     gap = phi - block.prior_mean
+    return -0.5 * pt.dot(gap, pt.dot(block.precision, gap))
+
+
+def _log_scaled(pt: Any, phi: Any, block: Block, scaled: Any) -> Any:
+    """Log density of steps and departures given their spreads, without its constant."""
     moving = np.flatnonzero(block.step_scale + block.departure_scale)
-    quadratic = pt.dot(gap, pt.dot(block.precision, gap)) + (scaled * phi**2).sum()
-    log_scale = pt.log(scaled[moving]).sum() if len(moving) else 0.0
-    return -0.5 * quadratic + 0.5 * log_scale
+    if not len(moving):
+        return pt.zeros(())
+    return 0.5 * pt.log(scaled[moving]).sum() - 0.5 * (scaled * phi**2).sum()

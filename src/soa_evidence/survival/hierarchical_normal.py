@@ -15,7 +15,7 @@ Sources: Breslow and Clayton (1993), JASA 88:9, for the penalised mode; Papaspil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,8 @@ class Peak:
         b.
     information : array of shape (M, M)
         H.
+    log_spread, spread_information : arrays of shape (G,)
+        Mode of the log spread between units of each class, and what the data say of it, 1 / variance.
     """
 
     unit_linear: FloatArray
@@ -55,6 +57,8 @@ class Peak:
     cross: FloatArray
     linear: FloatArray
     information: FloatArray
+    log_spread: FloatArray
+    spread_information: FloatArray
 
 
 def revision_peak(cells: Cells, block: Block, priors: HierarchicalPriors) -> Peak:
@@ -92,7 +96,10 @@ def revision_peak(cells: Cells, block: Block, priors: HierarchicalPriors) -> Pea
         peak = _expand_revision(cells, block, basis, u, phi)
         if max(np.abs(step).max(), np.abs(step_u).max()) < _CLOSE_ENOUGH:
             break
-    return peak
+    told_by_unit = spread[own] ** 2 * peak.unit_information
+    share = told_by_unit / (1 + told_by_unit)
+    told = 2 * np.bincount(own, weights=share**2, minlength=G)
+    return replace(peak, log_spread=np.log(spread), spread_information=told)
 
 
 def death_peak(cells: Cells, block: Block, priors: HierarchicalPriors) -> Peak:
@@ -145,6 +152,8 @@ def _expand_revision(cells: Cells, block: Block, basis: FloatArray, u: FloatArra
         cross=cross,
         linear=slope + information @ phi + cross.T @ u,
         information=information,
+        log_spread=np.zeros(0),
+        spread_information=np.zeros(0),
     )
 
 
@@ -165,6 +174,8 @@ def _expand_death(cells: Cells, block: Block, person_years: FloatArray, phi: Flo
         cross=np.zeros((0, block.size)),
         linear=slope + information @ phi,
         information=information,
+        log_spread=none,
+        spread_information=none,
     )
 
 
