@@ -19,7 +19,7 @@ def registry(
     effect=(-0.3, 0.0, 0.1),
     entry=False,
 ):
-    """Procedures of three classes of unit: exponential times to revision and death, follow-up up to 6 years."""
+    """Procedures of three classes: exponential times to revision and death, observed up to 6 years."""
     rng = np.random.default_rng(seed)
     of_unit = np.repeat(np.arange(len(units)), units)
     level = (
@@ -100,7 +100,7 @@ def plain_curves(level, log_time, log_death, kinds, death_kinds, share, breaks, 
 
 
 def without_sampling(model, *, seed, settings):
-    """Stand in for `sampling.sample`: draws from the normal approximation, which is exact coordinates' N(0, 1).
+    """Stand in for `sampling.sample`: draws from the normal approximation, N(0, 1) in its coordinates.
 
     Near the posterior, not of it; quick, because nothing is compiled.
     """
@@ -109,13 +109,11 @@ def without_sampling(model, *, seed, settings):
 
     rng = np.random.default_rng(seed)
     inputs = model.value_vars
-    sizes = {var.name: model.rvs_to_values for var in inputs}
     shapes = [model.eval_rv_shapes()[model.values_to_rvs[var].name] for var in inputs]
     names = [var.name for var in model.deterministics]
     outputs = model.replace_rvs_by_values(list(model.deterministics))
     mode = pytensor.compile.Mode(linker="py", optimizer="fast_compile")
     function = pytensor.function(inputs, outputs, mode=mode, on_unused_input="ignore")
-    del sizes
     found = {name: [] for name in names}
     for _ in range(settings.chains * settings.draws):
         values = function(*[rng.standard_normal(shape) for shape in shapes])

@@ -1,4 +1,4 @@
-"""Bad data and bad arguments for `survival.hierarchical.fit`: refused with clear words, before any sampling."""
+"""Bad data and bad arguments for `survival.hierarchical.fit`: refused in clear words before any sampling."""
 
 import re
 
@@ -88,7 +88,7 @@ ARGUMENTS = {
     "horizon beyond follow-up": ({"horizons": (1, 10)}, "Nobody is observed in the band from 7 to 10 years"),
     "horizon in a band that ends early": (
         {"horizons": (1, 8), "breaks": (0, 1, 5, 8)},
-        "Nobody is under observation at the horizon of 8 years; the last time looked at with anyone at risk is",
+        "Nobody is under observation at the horizon of 8 years; the last time looked at with anyone at risk",
     ),
     "periods between breaks": ({"periods": (0.7,)}, "a new period begin at 0.7 years, which is no break"),
     "periods out of order": ({"periods": (3, 1)}, "periods=[3, 1]: expected increasing years"),

@@ -211,7 +211,7 @@ def test_the_density_in_the_samplers_coordinates_is_that_of_the_plain_model(buil
 def test_the_expansion_has_the_gradient_and_curvature_of_the_likelihood():
     frame = registry(n=200)
     made = cells(frame)
-    revision, death = blocks(made)
+    revision, _ = blocks(made)
     peak = normal.revision_peak(made, revision, PRIORS)
     rng = np.random.default_rng(1)
     # Where the expansion is taken: solve for the point at which its own gradient is that of the likelihood.
