@@ -16,7 +16,13 @@ from soa_evidence.results.checks import Check
 __all__ = ["CURVE_ESTIMANDS", "Curve"]
 
 #: What a `Curve` may estimate; naming it keeps 1 - Kaplan-Meier and cumulative incidence apart.
-CURVE_ESTIMANDS = ("survival", "cumulative incidence", "cumulative hazard", "net failure (1 - Kaplan-Meier)")
+CURVE_ESTIMANDS = (
+    "survival",
+    "cumulative incidence",
+    "cumulative hazard",
+    "net failure (1 - Kaplan-Meier)",
+    "state occupation probability",
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -26,7 +32,7 @@ class Curve:
     Parameters
     ----------
     estimand
-        One of `CURVE_ESTIMANDS`: survival, cumulative incidence, cumulative hazard, or net failure.
+        One of `CURVE_ESTIMANDS`: survival, cumulative incidence, cumulative hazard, net failure, ...
     label
         The group the curve is about.
     time_unit
@@ -36,7 +42,7 @@ class Curve:
     level
         Coverage of the pointwise interval.
     cause
-        The cause of failure, for a cumulative incidence.
+        The cause of failure, for a cumulative incidence; the state or transition, in a multi-state model.
 
     Raises
     ------

@@ -6,11 +6,25 @@ Importing this package compiles nothing; numba is loaded by the methods that nee
 from soa_evidence.survival import (
     cox,
     cumulative_incidence,
+    frailty,
     gray,
     kaplan_meier,
     logrank,
+    multistate,
     nelson_aalen,
+    rate_regression,
     rates,
 )
 
-__all__ = ["cox", "cumulative_incidence", "gray", "kaplan_meier", "logrank", "nelson_aalen", "rates"]
+__all__ = [
+    "cox",
+    "cumulative_incidence",
+    "frailty",
+    "gray",
+    "kaplan_meier",
+    "logrank",
+    "multistate",
+    "nelson_aalen",
+    "rate_regression",
+    "rates",
+]

@@ -4,14 +4,15 @@
     gamma        u_i ~ Gamma, mean 1, variance theta
     log-normal   u_i = exp(w_i), w_i ~ Normal(0, theta)
 
-theta is the variance of the frailty (gamma) or of its log (log-normal); 0 means that units do not differ beyond
-chance. exp(b) is the ratio of hazards between two people of the *same* unit (or of units with one frailty).
+theta is the variance of the frailty (gamma) or of its log (log-normal); 0 means that units do not differ
+beyond chance. exp(b) is the ratio of hazards between two people of the *same* unit (or of units with one
+frailty).
 
 Coefficients, frailties and theta are at the maximum of the marginal likelihood (gamma: exact, the frailties
 integrated out; log-normal: Laplace's approximation to that integral, at the coefficients that maximise the
 penalised likelihood, the criterion of R's coxme). Standard errors include what is not known about theta.
-theta has profile-likelihood limits. That units differ at all is tested by the likelihood ratio against the even
-mixture of 0 and chi² with one degree of freedom, as theta cannot be below 0.
+theta has profile-likelihood limits. That units differ at all is tested by the likelihood ratio against the
+even mixture of 0 and chi² with one degree of freedom, as theta cannot be below 0.
 
 When not to use it: to compare *classes* of unit with few units each (the units, not the patients, are the
 sample: see `units`); where units differ because their patients do and case mix is not in the model; for
@@ -41,7 +42,7 @@ from soa_evidence.results import TABLE_COLUMNS, Check, Estimates, checks_frame
 from soa_evidence.survival import columns, frailty_checks
 from soa_evidence.survival.cox import CoxTies
 from soa_evidence.survival.cox_newton import maximise
-from soa_evidence.survival.cox_rows import Design, SortedRows, sort_rows
+from soa_evidence.survival.cox_rows import Design, sort_rows
 from soa_evidence.survival.frailty_likelihood import Distribution, Penalised, Point
 from soa_evidence.survival.frailty_profile import Profile
 from soa_evidence.survival.records import choice, prepare, prepare_level
@@ -71,8 +72,8 @@ class FrailtyResult:
     variance_limits : tuple of float
         Profile-likelihood limits at `level`.
     log_frailty : Estimates or None
-        Log frailty of each unit, with the joint covariance that includes coefficients, baseline and theta; None
-        where theta is 0 and all frailties are 1.
+        Log frailty of each unit, with the joint covariance that includes coefficients, baseline and theta;
+        None where theta is 0 and all frailties are 1.
     counts : DataFrame
         unit, rows, events, expected (events at the unit's covariates and follow-up with a frailty of 1).
     test : DataFrame
@@ -239,8 +240,8 @@ def _refuse_units(unit: str, codes: IntArray, stratum: IntArray, count: int, dis
     pairs = np.unique(stratum * count + codes) // count
     if np.bincount(pairs).max() < 2:
         raise InputError(
-            f"Each stratum holds one value of '{unit}' only, so its frailty cannot be told from the stratum's "
-            "baseline hazard; leave strata out, or use cox.fit."
+            f"Each stratum holds one value of '{unit}' only, so its frailty cannot be told from the "
+            "stratum's baseline hazard; leave strata out, or use cox.fit."
         )
 
 
@@ -302,9 +303,7 @@ def _result(model: Penalised, terms: tuple[str, ...], labels: tuple[str, ...], l
     )
 
 
-def _without_frailty(
-    model: Penalised, terms: tuple[str, ...]
-) -> tuple[FloatArray, FloatArray, float, float]:
+def _without_frailty(model: Penalised, terms: tuple[str, ...]) -> tuple[FloatArray, FloatArray, float, float]:
     """Coefficients, covariance and likelihood of the Cox model, and its smallest eigenvalue."""
     if not terms:
         swept = model.sweep(np.zeros(len(model.deaths)))

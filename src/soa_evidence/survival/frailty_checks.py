@@ -65,8 +65,8 @@ def _variance(top: Point | None, limits: tuple[float, float]) -> Check:
         verdict="pass" if top is not None and np.isfinite(limits[1]) else "warn",
         observed=observed,
         expected="above 0, with finite limits",
-        why="at 0 every unit's frailty is 1 and none has limits: units differ no more than chance would have it, "
-        "which does not show that they are alike",
+        why="at 0 every unit's frailty is 1 and none has limits: units differ no more than chance would have "
+        "it, which does not show that they are alike",
     )
 
 

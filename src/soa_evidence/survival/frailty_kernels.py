@@ -5,8 +5,8 @@ The information of the partial likelihood on (b, w), w one log frailty a unit, i
     sum over rows of exposure × x x'  -  sum over events of (mean x at risk)(mean x at risk)'
 
 with x = (z, indicator of the unit). At a time with tied events the means differ by how much of the tied rows
-Efron's ties leave out, so their outer products are A s s' - B (s d' + d s') + C d d', with s and d the sums over
-those at risk and over the tied events: two vectors a time, however many events it has.
+Efron's ties leave out, so their outer products are A s s' - B (s d' + d s') + C d d', with s and d the sums
+over those at risk and over the tied events: two vectors a time, however many events it has.
 
 Import this module only where it is used: it loads numba.
 """

@@ -9,8 +9,9 @@ For a given variance theta the coefficients b and log frailties w are at the max
 found by Newton's method with an information that is kept while steps with it shrink fast. The marginal
 likelihood follows, with d_i the events of unit i and A the information of the partial likelihood on w:
 
-    gamma       PPL + sum of [ d_i + sum over k < d_i of log(1 + k theta) - (d_i + 1/theta) log(1 + d_i theta) ]
-    log-normal  PPL - ½ log |I + theta A|                                          (Laplace's approximation)
+    gamma       PPL + sum over units of [ d_i + l_i - (d_i + 1/theta) log(1 + d_i theta) ],
+                l_i = sum over k < d_i of log(1 + k theta)
+    log-normal  PPL - ½ log |I + theta A|        (Laplace's approximation)
 
 Both tend to the partial likelihood without frailty as theta goes to 0. For gamma, the maximum of PPL over w
 equals the marginal likelihood but for terms without b, so the inverse information is that of the marginal
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError
+from soa_evidence.survival.cancellation import exp_excess, log_excess, summed_logs
 from soa_evidence.survival.cox_rows import SortedRows
 from soa_evidence.survival.cox_sweep import Sweep, exposures, sweep
 
@@ -91,7 +93,7 @@ class Penalised:
     @property
     def p(self) -> int:
         """Number of coefficients."""
-        return self.rows.Z.shape[1]
+        return int(self.rows.Z.shape[1])
 
     def sweep(self, x: FloatArray) -> Sweep | None:
         """Return the sweep at coefficients and log frailties `x`."""
@@ -129,7 +131,7 @@ class Penalised:
         """Return the penalty, its gradient and its curvature in w."""
         if self.kind == "log_normal":
             return float(w @ w) / (2 * theta), w / theta, np.full(len(w), 1 / theta)
-        return float(_excess(w).sum()) / theta, np.expm1(w) / theta, np.exp(w) / theta
+        return float(exp_excess(w).sum()) / theta, np.expm1(w) / theta, np.exp(w) / theta
 
     def at(self, theta: float, x: FloatArray) -> Point:
         """Climb from `x` to the maximum at `theta`.
@@ -141,7 +143,7 @@ class Penalised:
         """
         from scipy.linalg import cho_solve
 
-        x, value, factor, gradient, left = self._climb(theta, x)
+        x, value, factor, left = self._climb(theta, x)
         w = x[self.p :]
         change = np.zeros(len(x))  # minus the derivative of the penalty's gradient in log theta
         change[self.p :] = self.penalty(w, theta)[1]
@@ -175,16 +177,16 @@ class Penalised:
         inside = np.arange(self.p, len(total))
         total[inside, inside] += self.penalty(w, theta)[2]
         try:
-            return cho_factor(total, lower=True, overwrite_a=True, check_finite=True)  # type: ignore[no-any-return]
+            factor: tuple[FloatArray, bool] = cho_factor(total, lower=True, overwrite_a=True)
+            return factor
         except (LinAlgError, ValueError):
             raise InputError(
                 f"With a frailty variance of {theta:.3g} the likelihood has no maximum: covariates and units "
-                "together separate those with the event from all others. Leave a covariate out or merge units."
+                "together separate those with the event from all others. Leave a covariate out or merge "
+                "units."
             ) from None
 
-    def _climb(
-        self, theta: float, x: FloatArray
-    ) -> tuple[FloatArray, float, tuple[FloatArray, bool], FloatArray, float]:
+    def _climb(self, theta: float, x: FloatArray) -> tuple[FloatArray, float, tuple[FloatArray, bool], float]:
         from scipy.linalg import cho_solve
 
         value, gradient = self._evaluate(theta, x)
@@ -196,7 +198,7 @@ class Penalised:
             step = cho_solve(factor, gradient)
             gain = float(gradient @ step) / 2
             if gain <= GAIN * max(1.0, abs(value)):
-                return x, value, factor, gradient, gain
+                return x, value, factor, gain
             if gain > SLOW * last and not fresh:
                 self._renew(x)
                 fresh, last = True, np.inf
@@ -211,13 +213,13 @@ class Penalised:
                     break
             if length < 1e-8:
                 if fresh:
-                    return x, value, factor, gradient, gain
+                    return x, value, factor, gain
                 self._renew(x)
                 fresh, last = True, np.inf
                 continue
             x, value, gradient = x + length * step, tried, there
             last, fresh = gain, False
-        return x, value, factor, gradient, gain
+        return x, value, factor, gain
 
     def _evaluate(self, theta: float, x: FloatArray) -> tuple[float, FloatArray]:
         swept = self.sweep(x)
@@ -230,13 +232,10 @@ class Penalised:
 
     def _gamma(self, w: FloatArray, theta: float, value: float) -> tuple[float, float]:
         d = self.deaths.astype(np.int64)
-        k = np.arange(max(int(d.max()), 1))
-        logs = np.concatenate([[0.0], np.cumsum(np.log1p(k * theta))])[d]
-        ratios = np.concatenate([[0.0], np.cumsum(k * theta / (1 + k * theta))])[d]
-        x = d * theta
-        # d - (d + 1/theta) log(1 + d theta), with the part that cancels for small theta left out on purpose
-        constant = logs - d * np.log1p(x) - _log_excess(x) / theta
-        slope = _excess(w).sum() / theta + (ratios + _log_excess(x) / theta).sum()
+        logs, ratios = summed_logs(d, theta)
+        x = self.deaths * theta
+        constant = logs - d * np.log1p(x) - log_excess(x) / theta
+        slope = exp_excess(w).sum() / theta + (ratios + log_excess(x) / theta).sum()
         return value + float(constant.sum()), float(slope)
 
     def _log_normal(
@@ -252,15 +251,3 @@ class Penalised:
         change = (self.information(ahead) - self.information(behind))[p:, p:] / (2 * ALONG)
         slope = float(w @ w) / (2 * theta) - 0.5 * theta * float(np.trace(np.linalg.solve(whole, A + change)))
         return value - 0.5 * float(log_size), slope
-
-
-def _excess(w: FloatArray) -> FloatArray:
-    """Return exp(w) - 1 - w without cancellation."""
-    series = w * w * (0.5 + w * (1 / 6 + w * (1 / 24 + w * (1 / 120 + w / 720))))
-    return np.where(np.abs(w) < 1e-2, series, np.expm1(w) - w)
-
-
-def _log_excess(x: FloatArray) -> FloatArray:
-    """Return log(1 + x) - x without cancellation."""
-    series = -x * x * (0.5 - x * (1 / 3 - x * (0.25 - x * (0.2 - x * (1 / 6 - x / 7)))))
-    return np.where(np.abs(x) < 1e-2, series, np.log1p(x) - x)

@@ -85,7 +85,7 @@ class Profile:
             start = best.theta
         try:
             found_at = _root(lambda place: (self.at(place).slope, np.nan), float(np.log(start)), PRECISE, +1)
-        except _Beyond as beyond:
+        except _BeyondError as beyond:
             if beyond.side < 0:
                 return None
             raise InputError(
@@ -114,13 +114,13 @@ class Profile:
             self._last = top
             try:
                 return float(np.exp(_root(excess, float(start + side * away), ROUGH, side)))
-            except _Beyond:
+            except _BeyondError:
                 return np.inf if side > 0 else 0.0
 
         return (0.0 if top is None or self.at_zero >= target else limit(-1)), limit(+1)
 
 
-class _Beyond(Exception):
+class _BeyondError(Exception):
     """The root lies beyond the variances looked at: above (side 1) or below (side -1)."""
 
     def __init__(self, side: int) -> None:
@@ -159,6 +159,6 @@ def _root(
         if abs(following - place) <= precision:
             return following
         if not np.log(LEAST) < following < np.log(MOST):
-            raise _Beyond(1 if following > place else -1)
+            raise _BeyondError(1 if following > place else -1)
         place = following
     return place
