@@ -24,6 +24,7 @@ __all__ = [
     "Hazards",
     "Sweep",
     "derivatives",
+    "exposures",
     "hazards",
     "information",
     "score_residuals",
@@ -85,9 +86,17 @@ class Hazards:
 
 
 def sweep(
-    rows: SortedRows, beta: FloatArray, *, efron: bool, scale: FloatArray | None = None
+    rows: SortedRows,
+    beta: FloatArray,
+    *,
+    efron: bool,
+    scale: FloatArray | None = None,
+    offset: FloatArray | None = None,
 ) -> Sweep | None:
-    """Return the sweep at standardised coefficients `beta`, or None where it overflows."""
+    """Return the sweep at standardised coefficients `beta`, or None where it overflows.
+
+    `offset` is added to the linear predictor, row by row in sorted order.
+    """
     from soa_evidence.survival.cox_kernels import group_sums, hazard_steps, risk_sums
 
     n, m, k = len(rows.Z), len(rows.stratum), rows.Z.shape[1] + 1
@@ -95,11 +104,12 @@ def sweep(
     risk, left, events = np.empty(n), np.empty((m, k)), np.zeros((m, k))
     lingering = np.zeros((m, k)) if len(rows.linger) else none
     late = len(rows.enter) > 0
+    offset = np.zeros(0) if offset is None else offset
 
     def add_up(span: tuple[int, int]) -> tuple[float, FloatArray]:
         entered = np.zeros((m, k)) if late else none
         linear = group_sums(
-            rows.Z, beta, rows.weight, rows.died, rows.start, rows.enter, rows.linger, *span,
+            rows.Z, beta, rows.weight, rows.died, rows.start, rows.enter, rows.linger, offset, *span,
             risk, left, events, lingering, entered,
         )  # fmt: skip
         return linear, entered
@@ -158,8 +168,17 @@ def derivatives(rows: SortedRows, found: Sweep) -> tuple[FloatArray, FloatArray]
     return rows.observed - rows.event_weight @ found.means[:, 2], information(rows, found, 0)
 
 
-def information(rows: SortedRows, found: Sweep, power: int) -> FloatArray:
-    """Return the information with each event weighted by scale to `power`, shape (p, p)."""
+def exposures(rows: SortedRows, found: Sweep, power: int = 0) -> FloatArray:
+    """Return weight × exp(eta) × hazard each row is exposed to, its steps weighted by scale to `power`."""
+    run, expose = _exposing(rows, found, power)
+    side_by_side(expose, spans(len(run), _PIECE))
+    return run
+
+
+def _exposing(
+    rows: SortedRows, found: Sweep, power: int
+) -> tuple[FloatArray, Callable[[tuple[int, int]], None]]:
+    """Return the exposures, still to be filled, and what fills those of a span of rows."""
     from soa_evidence.survival.cox_kernels import runs
 
     run_by = hazards(rows, found, power)
@@ -170,6 +189,12 @@ def information(rows: SortedRows, found: Sweep, power: int) -> FloatArray:
     def expose(span: tuple[int, int]) -> None:
         runs(found.risk, rows.died, rows.group, rows.enter, rows.linger, total, own, beyond, *span, run)
 
+    return run, expose
+
+
+def information(rows: SortedRows, found: Sweep, power: int) -> FloatArray:
+    """Return the information with each event weighted by scale to `power`, shape (p, p)."""
+    run, expose = _exposing(rows, found, power)
     return np.asarray(second_moments(rows.Z, run, first=expose) - found.outer[power])
 
 
