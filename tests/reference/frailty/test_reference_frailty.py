@@ -22,7 +22,9 @@ MODELS = {
     "rats_female_breslow": {
         "time": "time", "event": "status", "unit": "litter", "covariates": ["rx"], "ties": "breslow",
     },
-    "rats_strata": {"time": "time", "event": "status", "unit": "litter", "covariates": ["rx"], "strata": "sex"},
+    "rats_strata": {
+        "time": "time", "event": "status", "unit": "litter", "covariates": ["rx"], "strata": "sex",
+    },
     "kidney": {"time": "time", "event": "status", "unit": "id", "covariates": ["age", "sex"]},
     "diabetic": {"time": "time", "event": "status", "unit": "id", "covariates": ["trt", "adult", "both"]},
     "cgd": {
