@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from soa_evidence.survival.cox_kernels import compiled
 
-__all__ = ["add_exposures", "event_vectors"]
+__all__ = ["add_exposures", "event_vectors", "solve_upper", "subtract_outer_products", "upper_factor"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -134,3 +134,61 @@ def event_vectors(
         g -= 1
     place[0], place[1], place[2] = g, present, out
     return filled
+
+
+@compiled
+def subtract_outer_products(information: FloatArray, vectors: FloatArray) -> None:
+    """Take the outer products of the rows of `vectors` from the upper triangle, four rows at a time."""
+    k, size = vectors.shape
+    whole = k - k % 4
+    for g in range(0, whole, 4):
+        one, two, three, four = vectors[g], vectors[g + 1], vectors[g + 2], vectors[g + 3]
+        for a in range(size):
+            w, x, y, z = one[a], two[a], three[a], four[a]
+            row = information[a]
+            for b in range(a, size):
+                row[b] -= w * one[b] + x * two[b] + y * three[b] + z * four[b]
+    for g in range(whole, k):
+        one = vectors[g]
+        for a in range(size):
+            row = information[a]
+            for b in range(a, size):
+                row[b] -= one[a] * one[b]
+
+
+@compiled
+def upper_factor(A: FloatArray) -> bool:
+    """Replace the upper triangle of A by its Cholesky factor; False where A is not positive definite."""
+    n = len(A)
+    for k in range(n):
+        if not A[k, k] > 0.0:
+            return False
+        A[k, k:] /= np.sqrt(A[k, k])
+        top = A[k]
+        for i in range(k + 1, n):
+            factor = top[i]
+            if factor != 0.0:
+                row = A[i]
+                for j in range(i, n):
+                    row[j] -= factor * top[j]
+    return True
+
+
+@compiled
+def solve_upper(U: FloatArray, X: FloatArray) -> None:
+    """Replace the columns of X by the solutions of U'U x = column."""
+    n, m = X.shape
+    for k in range(n):
+        for c in range(m):
+            X[k, c] /= U[k, k]
+        for j in range(k + 1, n):
+            factor = U[k, j]
+            for c in range(m):
+                X[j, c] -= factor * X[k, c]
+    for k in range(n - 1, -1, -1):
+        for j in range(k + 1, n):
+            factor = U[k, j]
+            for c in range(m):
+                X[k, c] -= factor * X[j, c]
+        for c in range(m):
+            X[k, c] /= U[k, k]

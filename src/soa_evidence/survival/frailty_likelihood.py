@@ -30,6 +30,7 @@ from soa_evidence.errors import InputError
 from soa_evidence.survival.cancellation import exp_excess, log_excess, summed_logs
 from soa_evidence.survival.cox_rows import SortedRows
 from soa_evidence.survival.cox_sweep import Sweep, exposures, sweep
+from soa_evidence.survival.frailty_algebra import Factor, factorise, subtract_outer
 
 __all__ = ["Distribution", "Penalised", "Point"]
 
@@ -123,7 +124,7 @@ class Penalised:
                 joined, before, self.efron,
                 at_risk, place, found, vectors,
             )  # fmt: skip
-            found -= np.triu(vectors[:filled].T @ vectors[:filled])
+            subtract_outer(found, vectors[:filled])
         return found + np.triu(found, 1).T
 
     def penalty(self, w: FloatArray, theta: float) -> tuple[float, FloatArray, FloatArray]:
@@ -140,27 +141,23 @@ class Penalised:
         InputError
             Where the likelihood cannot be raised to a maximum.
         """
-        from scipy.linalg import cho_solve
-
         x, value, factor, left = self._climb(theta, x)
         w = x[self.p :]
         change = np.zeros(len(x))  # minus the derivative of the penalty's gradient in log theta
         change[self.p :] = self.penalty(w, theta)[1]
         if self.kind == "gamma":
-            drift = cho_solve(factor, change)
+            drift = factor.solve(change)
             likelihood, slope = self._gamma(w, theta, value)
         else:
             information = self._renew(x)
-            drift = cho_solve(self._factor(information, w, theta), change)
+            drift = self._factor(information, w, theta).solve(change)
             likelihood, slope = self._log_normal(x, theta, value, information, drift)
         return Point(theta=theta, x=x, likelihood=likelihood, slope=slope, drift=drift, left=left)
 
     def inverse(self, point: Point) -> FloatArray:
         """Return the inverse of the penalised information at a maximum, shape (p + q, p + q)."""
-        from scipy.linalg import cho_solve
-
         factor = self._factor(self._renew(point.x), point.x[self.p :], point.theta)
-        return np.asarray(cho_solve(factor, np.eye(len(point.x))))
+        return factor.solve(np.eye(len(point.x)))
 
     def _renew(self, x: FloatArray) -> FloatArray:
         swept = self.sweep(x)
@@ -169,32 +166,27 @@ class Penalised:
         self._kept = self.information(swept)
         return self._kept
 
-    def _factor(self, information: FloatArray, w: FloatArray, theta: float) -> tuple[FloatArray, bool]:
-        from scipy.linalg import LinAlgError, cho_factor
-
+    def _factor(self, information: FloatArray, w: FloatArray, theta: float) -> Factor:
         total = information.copy()
         inside = np.arange(self.p, len(total))
         total[inside, inside] += self.penalty(w, theta)[2]
-        try:
-            factor: tuple[FloatArray, bool] = cho_factor(total, lower=True, overwrite_a=True)
-            return factor
-        except (LinAlgError, ValueError):
+        factor = factorise(total)
+        if factor is None:
             raise InputError(
                 f"With a frailty variance of {theta:.3g} the likelihood has no maximum: covariates and units "
                 "together separate those with the event from all others. Leave a covariate out or merge "
                 "units."
-            ) from None
+            )
+        return factor
 
-    def _climb(self, theta: float, x: FloatArray) -> tuple[FloatArray, float, tuple[FloatArray, bool], float]:
-        from scipy.linalg import cho_solve
-
+    def _climb(self, theta: float, x: FloatArray) -> tuple[FloatArray, float, Factor, float]:
         value, gradient = self._evaluate(theta, x)
         if self._kept is None:
             self._renew(x)
         fresh, last = False, np.inf
         for _ in range(MOST_STEPS):
             factor = self._factor(self._kept, x[self.p :], theta)  # type: ignore[arg-type]
-            step = cho_solve(factor, gradient)
+            step = factor.solve(gradient)
             gain = float(gradient @ step) / 2
             if gain <= GAIN * max(1.0, abs(value)):
                 return x, value, factor, gain
@@ -242,11 +234,11 @@ class Penalised:
     ) -> tuple[float, float]:
         p, w = self.p, x[self.p :]
         A = information[p:, p:]
-        whole = np.eye(len(w)) + theta * A
-        log_size = np.linalg.slogdet(whole)[1]
+        whole = factorise(np.eye(len(w)) + theta * A)
         ahead, behind = (self.sweep(x + h * drift) for h in (ALONG, -ALONG))
-        if ahead is None or behind is None:
+        if ahead is None or behind is None or whole is None:
             raise InputError("The partial likelihood overflows; rescale the covariates.")
         change = (self.information(ahead) - self.information(behind))[p:, p:] / (2 * ALONG)
-        slope = float(w @ w) / (2 * theta) - 0.5 * theta * float(np.trace(np.linalg.solve(whole, A + change)))
-        return value - 0.5 * float(log_size), slope
+        trace = float(np.trace(whole.solve(A + change)))
+        slope = float(w @ w) / (2 * theta) - 0.5 * theta * trace
+        return value - 0.5 * whole.log_determinant, slope
