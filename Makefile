@@ -39,6 +39,7 @@ check: $(STAMP) ## Validate every evidence package and the catalogue
 
 calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables into tests/calibration
 	$(RUN)/python -m tests.calibration.run
+	$(RUN)/python -m tests.calibration.hierarchical_run
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/
 	$(RUN)/python -m benchmarks.run
