@@ -1,4 +1,4 @@
-"""`survival.hierarchical.fit` against long JAGS runs (make.R) on two classic data sets with real hospitals."""
+"""`survival.hierarchical.fit` against long JAGS runs (make.R) on two data sets with real hospitals."""
 
 import json
 from pathlib import Path
@@ -16,9 +16,9 @@ EXPECTED = json.loads((HERE / "expected.json").read_text())
 
 #: Standard errors of the gap between two runs of the same posterior, both Monte Carlo.
 MC_ERRORS = 4.0
-#: Among hundreds of gaps a largest of 4 is expected now and then; no more than this share may exceed 3.
-SHARE_BEYOND_3 = 0.02
-#: Root mean square of the standardised gaps: 1 when only chance is at work, strays because they hang together.
+#: Gaps of one class hang together (all follow its spread), so some exceed 3 at once; at most this share may.
+SHARE_BEYOND_3 = 0.05
+#: Root mean square of the standardised gaps: 1 when only chance is at work; they hang together.
 ROOT_MEAN_SQUARE = 1.6
 CASES = ("cgd", "bmt")
 
@@ -47,7 +47,9 @@ def quantities(result):
 
     chains = posterior.sizes["chain"]
     level = posterior["level"].to_numpy()
-    put("level", list(result.unit_risk[result.question.horizons[0]].labels), level.reshape(-1, level.shape[2]))
+    put(
+        "level", list(result.unit_risk[result.question.horizons[0]].labels), level.reshape(-1, level.shape[2])
+    )
     phi = posterior["revision"].to_numpy()
     groups = result.spread.labels
     put("class level", groups, phi.reshape(-1, phi.shape[2])[:, 1 : 1 + len(groups)])
@@ -105,6 +107,6 @@ def test_the_runs_are_there_and_long_enough():
         assert (rows["mcse_mean"] < 0.05 * rows["sd"]).all()
         assert (rows["mcse_sd"] < 0.1 * rows["sd"]).all()
         frame = frame_of(case)
-        assert ((frame["event"] == 1) & (frame["time"] <= EXPECTED[case]["breaks"][-1])).sum() == EXPECTED[case][
-            "revisions"
-        ]
+        assert ((frame["event"] == 1) & (frame["time"] <= EXPECTED[case]["breaks"][-1])).sum() == EXPECTED[
+            case
+        ]["revisions"]

@@ -20,7 +20,7 @@ GRID = (61, 41, 41)  # points for a class's level, its log spread, and the step
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Events (J,) and person-years (J, 2) by unit, class (J,) of each unit, band edges (3,), deaths (2, 2)."""
+    """Events (J,), person-years (J, 2), units' classes (J,), edges (3,), totals by band, deaths (2, 2)."""
 
     events: np.ndarray
     person_years: np.ndarray
@@ -87,24 +87,22 @@ def grid(centre, reach, points):
 
 
 def revision(counts):
-    """Posterior moments: name -> (mean, sd), for class levels, log spreads, the step and the units' levels."""
+    """Posterior moments: name -> (mean, sd): class levels, log spreads, the step, the units' levels."""
     rate = (counts.events.sum() + 0.5) / counts.person_years.sum()
     crude = (counts.events_by_band + 0.5) / counts.person_years.sum(axis=0)
     steps = grid(np.log(crude[1] / crude[0]), 1.8, GRID[2])
-    levels = [
-        grid(
-            np.log((counts.events[counts.own == g].sum() + 1) / (counts.person_years[counts.own == g].sum() + 1 / rate)),
-            2.6, GRID[0],
-        )
-        for g in (0, 1)
-    ]  # fmt: skip
+    of = [counts.own == g for g in (0, 1)]
+    centre = [np.log((counts.events[o].sum() + 1) / (counts.person_years[o].sum() + 1 / rate)) for o in of]
+    levels = [grid(c, 2.6, GRID[0]) for c in centre]
     spreads = np.linspace(np.log(0.2) - 3.4, np.log(0.2) + 3.4, GRID[1])
     log_like = [np.zeros((GRID[2], GRID[0], GRID[1])) for _ in (0, 1)]
     units = []
     for j, (events, years) in enumerate(zip(counts.events, counts.person_years, strict=True)):
         g = counts.own[j]
         level, spread = np.meshgrid(levels[g], np.exp(spreads), indexing="ij")
-        parts = [unit_integrals(events, years @ np.exp(shape(d, counts.breaks)), level, spread) for d in steps]
+        parts = [
+            unit_integrals(events, years @ np.exp(shape(d, counts.breaks)), level, spread) for d in steps
+        ]
         log_like[g] += np.stack([p[0] for p in parts])
         units.append((np.stack([p[1] for p in parts]), np.stack([p[2] for p in parts])))
     log_step = log_prior_step(steps, counts.breaks) + shape(steps, counts.breaks) @ counts.events_by_band
@@ -132,8 +130,8 @@ def revision(counts):
 def death(counts):
     """Posterior moments of each class's level of death and of the step, as in `revision`."""
     years = np.stack([counts.person_years[counts.own == g].sum(axis=0) for g in (0, 1)])
-    rate = (counts.deaths + 0.5) / years
-    steps = grid(np.log(counts.deaths.sum(axis=0) + 0.5) @ [-1, 1] - np.log(years.sum(axis=0)) @ [-1, 1], 1.8, 201)
+    crude = (counts.deaths.sum(axis=0) + 0.5) / years.sum(axis=0)
+    steps = grid(np.log(crude[1] / crude[0]), 1.8, 201)
     levels = [grid(np.log((counts.deaths[g].sum() + 0.5) / years[g].sum()), 2.2, 201) for g in (0, 1)]
     bands = shape(steps, counts.breaks)
     like = []
@@ -146,7 +144,6 @@ def death(counts):
     weight = np.exp(log_step - log_step.max())
     joint = np.einsum("d,dm,dn,mn->dmn", weight, like[0], like[1], means)
     joint /= joint.sum()
-    del rate
     return {
         "death step": moments(steps, joint.sum(axis=(1, 2))),
         "death level 0": moments(levels[0], joint.sum(axis=(0, 2))),
