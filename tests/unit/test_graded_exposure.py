@@ -168,7 +168,14 @@ def test_every_figure_of_the_sentence_has_its_record():
 def test_the_picture_shows_levels_and_the_step_under_each_correlation_at_both_widths():
     shown = graded.picture(step(register()), evidence=["toy"])
     assert len(shown.frame) == 3 + 4
-    assert "Reference: hospital volume ≥30/y" in shown.subtitle
+    assert "the reference (hospital volume ≥30/y)" in shown.subtitle
     for drawn in (shown.svg, shown.svg_narrow):
         assert "Hospital 10-19/y" in drawn
-        assert "Step, if 0.7" in drawn
+        assert "Step, correlation 0.7" in drawn
+
+
+def test_the_picture_has_one_direction_whatever_the_reference():
+    levels = ["hospital >=30/y", "hospital 20-29/y", "hospital 10-19/y"]
+    results = register(levels, "hospital <=9/y", [1.1**3, 1.1**2, 1.1])
+    shown = graded.picture(step(results), evidence=["toy"])
+    np.testing.assert_allclose(shown.frame["estimate"], [1.1**3, 1.1**2, 1.1, 1.1, 1.1, 1.1, 1.1], rtol=1e-12)

@@ -147,24 +147,27 @@ def picture(trend: Trend, *, evidence: Iterable[Any]) -> figures.Figure:
     ledger, name = numbers(trend, evidence=evidence), f"trend.{_name(trend)}"
     found = _found(ledger[f"{name}.least"], ledger[f"{name}.most"])
     own = trend.levels[trend.levels["std_error"] > 0]
-    reach = 1.959964 * own["std_error"]
+    base = trend.levels.loc[trend.levels["std_error"] == 0, "steps"].iloc[0]
+    # one direction throughout, as on the whole page: the less concentrated of two against the other
+    value = own["estimate"].where(own["steps"] > base, -own["estimate"])
+    reach = 1.959963984540054 * own["std_error"]
     level = pd.DataFrame(
         {
             "label": [f"{text[:1].upper()}{text[1:]}" for text in own["level"].map(_signs)],
-            "estimate": np.exp(own["estimate"]),
-            "lower": np.exp(own["estimate"] - reach),
-            "upper": np.exp(own["estimate"] + reach),
+            "estimate": np.exp(value),
+            "lower": np.exp(value - reach),
+            "upper": np.exp(value + reach),
             "group": "other",
         }
     )
     step = trend.sensitivity.assign(
-        label=[f"Step, if {r:g}" for r in trend.sensitivity["correlation"]],
+        label=[f"Step, correlation {r:g}" for r in trend.sensitivity["correlation"]],
         group="other",
     )[list(level.columns)]
     unit = _UNITS.get(trend.measure, "ratio")
     return figures.forest(
         pd.concat([level, step], ignore_index=True),
-        unit_text=f"{unit}: a level against the reference; below, one step less concentrated",
+        unit_text=unit,
         id=f"graded-{_name(trend)}",
         title=sentence(
             "{label}: a trend of {outcome} over ranks; {found}",
@@ -172,8 +175,8 @@ def picture(trend: Trend, *, evidence: Iterable[Any]) -> figures.Figure:
             outcome=trend.outcome,
             found=found.replace("that", "the assumed correlation").replace("them", "its limits"),
         ),
-        subtitle=f"Reference: {_signs(trend.reference)}. Printed ratios by level, then the ratio for one "
-        "rank less concentrated if levels correlate by so much; 95 % intervals",
+        subtitle=f"Each level and the reference ({_signs(trend.reference)}), the less concentrated of the "
+        "two against the other; then one rank less, by assumed correlation. Limits as the trend takes them, 95 %",
         reference=1.0,
         log=True,
         decimals=2,

@@ -118,12 +118,12 @@ class GradedExposure:
         rows: list[dict[str, object]] = []
         for one in self.trends:
             named = "; ".join(one.levels["level"])
-            for line in one.sensitivity.to_dict("records"):
+            for at, line in enumerate(one.sensitivity.to_dict("records")):
                 p = float(line["p_even"])
                 rows.append(
                     {
                         "study": f"{one.label}, {one.outcome}",
-                        "levels": named,
+                        "levels": "as above" if at else named,
                         "correlation": f"{line['correlation']:g}",
                         **{name: line[name] for name in _LIMITS},
                         "even": f"p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}",
