@@ -176,7 +176,8 @@ def picture(trend: Trend, *, evidence: Iterable[Any]) -> figures.Figure:
             found=found.replace("that", "the assumed correlation").replace("them", "its limits"),
         ),
         subtitle=f"Each level and the reference ({_signs(trend.reference)}), the less concentrated of the "
-        "two against the other; then one rank less, by assumed correlation. Limits as the trend takes them, 95 %",
+        "two against the other; then one rank less, by assumed correlation. Limits as the trend takes them, "
+        "95 %",
         reference=1.0,
         log=True,
         decimals=2,
