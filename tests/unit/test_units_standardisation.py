@@ -178,3 +178,29 @@ def test_limits_hold_the_truth_about_as_often_as_they_say(interval):
     held = ((lower <= truth) & (truth <= upper)).mean()
     # Two Monte Carlo errors are 0.7 points; all four lean to holding more, Fay and Feuer's most.
     assert 0.94 < held < 0.99
+
+
+def test_where_one_event_weighs_much_only_gamma_limits_hold_and_a_check_warns():
+    rng = np.random.default_rng(7)
+    people, risk, share = (
+        np.array([5.0, 800.0, 50.0]),
+        np.array([0.1, 0.005, 0.02]),
+        np.array([0.3, 0.3, 0.4]),
+    )
+    size = np.tile(people, (4000, 1))
+    deaths = rng.poisson(people * risk, (4000, 3)).astype(float)
+    held = {}
+    for interval in ("fay_feuer", "tiwari", "dobson"):
+        lower, upper = weighted_sum(deaths, share / size, size, interval=interval, level=0.95)
+        held[interval] = ((lower <= share @ risk) & (share @ risk <= upper)).mean()
+    assert min(held["fay_feuer"], held["tiwari"]) > 0.95
+    assert held["dobson"] < 0.65
+    frame = pd.DataFrame({"hospital": "a", "age": list("xyz"), "deaths": [1, 4, 1], "patients": people})
+    standard = pd.DataFrame({"age": list("xyz"), "n": share})
+    check = direct(frame, standard=standard, interval="dobson").checks[3]
+    assert (check.verdict, check.observed) == (
+        "warn",
+        "86% of the rate (a)",
+    )  # 0.06 / (0.06 + 0.0015 + 0.008)
+    assert direct().checks[3].verdict == "pass"
+    assert direct(ROWS.assign(deaths=0)).checks[3].observed == "the rate is 0, or nearly (a)"

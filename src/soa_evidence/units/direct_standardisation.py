@@ -44,6 +44,7 @@ FloatArray = NDArray[np.float64]
 METHOD = "units.direct_standardisation"
 Interval = Literal["fay_feuer", "tiwari", "dobson", "byar", "normal"]
 FEW_EVENTS = 10  # below which a directly standardised rate is usually not published
+LARGEST_STEP = 0.25  # of the rate, by one event more; beyond, limits but the gamma ones hold too little
 COMMON = 0.1  # share of patients with an event from which Poisson limits are clearly too wide
 Z95 = 1.959963984540054
 
@@ -165,7 +166,8 @@ def fit(
     table = pd.DataFrame({"unit": cells.units, "events": total_events, "size": total, "crude": crude})
     table = table.join(found.set_index(np.flatnonzero(enough))[["rate", "std_error", "lower", "upper"]])
     table["covered"] = covered
-    checks = _checks(table, enough, kind, interval, least_covered)
+    step = found["one_event"].to_numpy() / np.maximum(found["rate"].to_numpy(), 1e-300)
+    checks = _checks(table, enough, step, kind, interval, least_covered)
     return DirectResult(
         rate=Estimates(
             estimand=f"directly standardised {kind}",
@@ -223,7 +225,14 @@ def _standardise(
     even = np.sqrt((weight**2 * used).sum(axis=1) / used.sum(axis=1))
     never_zero = np.where(error > 0, error, even * highest / Z95)
     return pd.DataFrame(
-        {"rate": rate, "std_error": error, "lower": lower, "upper": upper, "never_zero": never_zero}
+        {
+            "rate": rate,
+            "std_error": error,
+            "lower": lower,
+            "upper": upper,
+            "never_zero": never_zero,
+            "one_event": weight.max(axis=1),
+        }
     )
 
 
@@ -233,11 +242,18 @@ def _heading(result: DirectResult) -> str:
 
 
 def _checks(
-    table: pd.DataFrame, enough: NDArray[np.bool_], kind: Kind, interval: Interval, least_covered: float
+    table: pd.DataFrame,
+    enough: NDArray[np.bool_],
+    step: FloatArray,
+    kind: Kind,
+    interval: Interval,
+    least_covered: float,
 ) -> tuple[Check, ...]:
     kept = table[enough]
     thin = kept.iloc[int(np.argmin(kept["covered"].to_numpy()))]
     few = kept.iloc[int(np.argmin(kept["events"].to_numpy()))]
+    steep = int(np.argmax(step))
+    share = f"{step[steep]:.0%} of the rate" if step[steep] < 100 else "the rate is 0, or nearly"
     empty, without = int((kept["covered"] < 1 - 1e-12).sum()), int((~enough).sum())
     checks = [
         Check(
@@ -260,6 +276,13 @@ def _checks(
             observed=f"{few['events']:.0f} ({few['unit']})",
             expected=f"at least {FEW_EVENTS}",
             why="with few events one of them in a thin stratum moves the standardised rate a long way",
+        ),
+        Check(
+            name="what one event more in the thinnest stratum would add to a unit's rate, most",
+            verdict="pass" if step[steep] <= LARGEST_STEP else "warn",
+            observed=f"{share} ({kept['unit'].iloc[steep]})",
+            expected=f"at most {LARGEST_STEP:.0%}",
+            why="where one event weighs so much, Dobson's, Byar's and normal limits hold too little",
         ),
     ]
     if kind == "proportion" and interval != "normal":

@@ -14,8 +14,9 @@ For T = Σ w x with X = Σ x, V = Σ w² x, and gamma(m, v) the gamma distributi
 Without events Dobson's √(V / X) is 0 / 0; it is then what it would be at one rate in all strata. Limits below
 0 are cut there: with very unequal weights Dobson's lower limit may be.
 
-When not to use it: for counts that vary more than Poisson, or for common events among few patients, for
-which Poisson limits are too wide.
+When not to use it: Dobson's and Byar's, where one event in a thin stratum weighs much beside the rate: they
+then hold the truth far too seldom (docs/methods/units-standardisation.md has figures). Any, for counts that
+vary more than Poisson, or for common events among few patients, for which Poisson limits are too wide.
 
 Sources: Garwood (1936), Biometrika 28:437; Breslow & Day (1987), vol II, eq. 2.13 to 2.15; Dobson et al
 (1991), Stat Med 10:457; Fay & Feuer (1997), Stat Med 16:791; Tiwari, Clegg & Zou (2006), SMMR 15:547.
