@@ -3,7 +3,7 @@
 Importing this package loads neither PyMC nor a sampler; that happens inside `fit`.
 """
 
-from soa_evidence.units import binomial, classes, coverage, false_discovery, funnel
+from soa_evidence.units import binomial, classes, coverage, cusum, false_discovery, funnel, spc
 from soa_evidence.units.contrasts import margins
 
-__all__ = ["binomial", "classes", "coverage", "false_discovery", "funnel", "margins"]
+__all__ = ["binomial", "classes", "coverage", "cusum", "false_discovery", "funnel", "margins", "spc"]
