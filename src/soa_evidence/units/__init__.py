@@ -7,10 +7,12 @@ from soa_evidence.units import (
     binomial,
     classes,
     coverage,
+    cusum,
     direct_standardisation,
     false_discovery,
     funnel,
     indirect_standardisation,
+    spc,
 )
 from soa_evidence.units.contrasts import margins
 
@@ -18,9 +20,11 @@ __all__ = [
     "binomial",
     "classes",
     "coverage",
+    "cusum",
     "direct_standardisation",
     "false_discovery",
     "funnel",
     "indirect_standardisation",
     "margins",
+    "spc",
 ]
