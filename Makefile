@@ -42,9 +42,6 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.synthesis_coverage
 	$(RUN)/python -m tests.calibration.survival_coverage
 	$(RUN)/python -m tests.calibration.survival_regression_coverage
-	$(RUN)/python -m tests.calibration.synthesis_coverage
-	$(RUN)/python -m tests.calibration.survival_coverage
-	$(RUN)/python -m tests.calibration.survival_regression_coverage
 	$(RUN)/python -m tests.calibration.smooth_survival
 	$(RUN)/python -m tests.calibration.hierarchical_run
 	$(RUN)/python -m tests.calibration.survivorship
