@@ -143,12 +143,12 @@ def _mean_to_horizon(failed: np.ndarray) -> float:
 WORLDS = {
     world.name: world
     for world in (
-        World(name="plain", changed=_SIMPLE | _NO_REVISION | _TWO_REASONS, rows=1200, replicates=1000),
+        World(name="plain", changed=_SIMPLE | _NO_REVISION | _TWO_REASONS, rows=1200, replicates=400),
         World(
             name="null",
             changed=_SIMPLE | _NO_REVISION | _TWO_REASONS | {"class.*": 0, "referral.*": 0},
             rows=1200,
-            replicates=1000,
+            replicates=400,
         ),
         World(
             name="constant",
@@ -160,7 +160,7 @@ WORLDS = {
                 "class.specialist.*": -0.4,
             },
             rows=400,
-            replicates=2000,
+            replicates=800,
         ),
         World(
             name="clustered",
@@ -170,7 +170,7 @@ WORLDS = {
             | {"spread.unit.*": 0.3, "spread.surgeon": 0.2}
             | {"units.count.specialist": 40, "units.count.general_large": 40},
             rows=4000,
-            replicates=600,
+            replicates=200,
         ),
     )
 }
