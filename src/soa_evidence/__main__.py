@@ -12,7 +12,7 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = ("nhs-proms", "nhs-units", "published-survivorship")
+SOURCES = ("nhs-proms", "nhs-units", "published", "published-survivorship")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -192,6 +192,10 @@ def _ingest(given: argparse.Namespace) -> int:
                 "published-survivorship is made from the list of figures and the table of benchmarks, in "
                 f"this order; {len(paths)} file(s) were given."
             )
+        case "published", [path]:
+            print(evidence.published.build(path, out))
+        case "published", paths:
+            raise InputError(f"published is made from one list of figures; {len(paths)} paths were given.")
         case source, _:
             known = ", ".join(SOURCES)
             raise InputError(f"There is no source '{source}'.{nearest(source, SOURCES)} Known: {known}.")

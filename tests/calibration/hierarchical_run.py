@@ -20,7 +20,7 @@ from tests.calibration import hierarchical_study, study, table
 
 HERE = Path(__file__).parent
 SEED = 30260
-REPLICATES = {"priors": 400, "no difference": 200}
+REPLICATES = {"priors": 150, "no difference": 75}
 
 
 def main(share=1.0):

@@ -33,8 +33,8 @@ def replicate(study_name, seed):
     )
     data = simulate.observed(frame, truth, rng)
     name = simulate.PRIORS.name if study_name == "priors" else "default"
-    known = priors.HIERARCHICAL_PRIORS | {simulate.PRIORS.name: simulate.PRIORS}
-    with mock.patch.object(priors, "HIERARCHICAL_PRIORS", known):
+    known = {simulate.PRIORS.name: simulate.PRIORS}
+    with mock.patch.dict(priors.HIERARCHICAL_PRIORS, known):
         result = hierarchical.fit(
             data, time="years", event="event", unit="unit", group="kind", reference=simulate.REFERENCE,
             case_mix=["age"], breaks=simulate.BREAKS, periods=simulate.PERIODS, horizons=simulate.HORIZONS,

@@ -1,6 +1,8 @@
 """A file that cannot be read is refused in words, without repeating what its rows hold."""
 
 import datetime
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,8 @@ import pytest
 from registry_toys import HEADER, rows, write
 
 from soa_evidence.errors import EvidenceError, InputError
-from soa_evidence.evidence import registry
+from soa_evidence.evidence import registry, syn_registry
+from soa_evidence.evidence.syn_registry import export
 
 
 def refused(path):
@@ -180,6 +183,23 @@ def test_a_unit_that_the_table_lacks_is_a_finding(tmp_path):
     report = registry.check(path, units=units(tmp_path / "u.csv", "unit,unit_class\nA,general\n"))
     (finding,) = report.findings
     assert (finding.says, finding.first(9)) == ("unit is not in the table of units", [4, 5, 6])
+
+
+@pytest.mark.slow
+def test_a_large_extract_needs_little_memory(tmp_path):
+    """Three hundred thousand rows: what is kept is some 70 bytes a row, what is read at a time a few MB."""
+    path = tmp_path / "x.parquet"
+    export.write(
+        syn_registry.generate(syn_registry.of_scenario(), size=300_000, seed=1, keep_people=False).rows, path
+    )
+    code = (
+        "import resource, sys, pyarrow.parquet\n"
+        "from soa_evidence.evidence import registry\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "before = peak(); registry.load(sys.argv[1]); print(peak() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 300
 
 
 def test_a_name_that_is_no_registry(tmp_path):

@@ -7,7 +7,14 @@
 
 from __future__ import annotations
 
-from soa_evidence.evidence import nhs_proms, nhs_units, published_survivorship, registry, syn_registry
+from soa_evidence.evidence import (
+    nhs_proms,
+    nhs_units,
+    published,
+    published_survivorship,
+    registry,
+    syn_registry,
+)
 from soa_evidence.evidence.load import check, load, names, seal
 from soa_evidence.evidence.package import Package
 
@@ -18,6 +25,7 @@ __all__ = [
     "names",
     "nhs_proms",
     "nhs_units",
+    "published",
     "published_survivorship",
     "registry",
     "seal",

@@ -28,7 +28,8 @@ MOST_STEPS = 200
 GAIN = 1e-20  # share of the likelihood that a step must still gain: about 1e-8 standard errors
 CONVERGED = 1e-9  # likelihood that may be left to gain
 FLAT = 1e-4  # gain below which Newton's steps should shrink fast: near a maximum they do, quadratically
-STAYED = 3  # full steps in a row that did not halve, with next to nothing gained: a coefficient runs away
+STAYED = 3  # steps in a row that did not halve with little gained, or that crawled: a coefficient runs away
+CRAWL = 1e-3  # so small a share of a step climbs only where the likelihood ends in a wall
 FAR = 100.0
 ROUNDING = 1e-8  # share of the likelihood that differences of nearly equal survivals may lose
 LONGEST = 3.0  # a step is shortened to this: beyond it the quadratic says nothing
@@ -81,7 +82,7 @@ def maximise(
     here = evaluate(at)
     if here is None:
         raise InputError("The likelihood is not finite where the search starts; are all times in one unit?")
-    steps, stayed, last_gain, last_size = 0, 0, np.inf, np.inf
+    steps, stayed, crawled, last_gain, last_size = 0, 0, 0, np.inf, np.inf
     while True:
         value, gradient, hessian = here
         step, gain, concave = _step(gradient, hessian)
@@ -95,6 +96,9 @@ def maximise(
         if found is None or stayed >= STAYED or float(np.abs(at).max()) > FAR:
             raise _no_maximum(shown(step), at, names)
         length, here = found
+        crawled = crawled + 1 if length < CRAWL else 0
+        if crawled >= STAYED:
+            raise _no_maximum(shown(step), at, names)
         at, last_gain, last_size = at + length * step, gain, size
         steps += 1
     return Maximum(
@@ -133,7 +137,7 @@ def _climb(
     also good when less is left to gain after it, at no loss beyond that rounding.
     """
     length = 1.0
-    while length > 1e-10:
+    while length > 1e-6:
         tried = evaluate(at + length * step)
         if tried is not None and tried[0] >= value - 1e-13 * abs(value):
             return length, tried

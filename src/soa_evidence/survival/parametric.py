@@ -54,7 +54,7 @@ from soa_evidence.survival.standardised_survival import Standardised
 if TYPE_CHECKING:
     from soa_evidence.survival.parametric_compare import Comparison
 
-__all__ = ["ParametricResult", "compare", "fit"]
+__all__ = ["ParametricResult", "compare", "evaluator", "fit"]
 
 FloatArray = NDArray[np.float64]
 METHOD = "survival.parametric"
@@ -268,7 +268,7 @@ def _result(
             method=METHOD,
             covariance=in_force,
             covariates=designs.covariates,
-            evaluate=_evaluator(law, designs, beta),
+            evaluate=evaluator(law, designs, beta),
             patterns=patterns,
             pattern_weight=pattern_weight,
             at_risk=rows.at_risk,
@@ -299,7 +299,7 @@ def _effects(law: Distribution, designs: ParameterDesigns, coefficients: Estimat
     )
 
 
-def _evaluator(law: Distribution, designs: ParameterDesigns, beta: FloatArray) -> Evaluator:
+def evaluator(law: Distribution, designs: ParameterDesigns, beta: FloatArray) -> Evaluator:
     """Return the function that gives log survival and log hazard of any profile at any time."""
     splits = np.cumsum([len(terms) for terms in designs.names])[:-1]
 

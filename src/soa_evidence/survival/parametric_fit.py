@@ -89,7 +89,7 @@ def _without_covariates(law: Distribution, rows: Observations, unit: float) -> M
     time = float(rows.weight @ np.maximum(rows.middle() - rows.entry, 0.0)) / unit
     shift = np.array([p.shift for p in law.parameters]) * np.log(max(time, 1e-12) / rows.events)
     merged = rows.merged()
-    # With many distinct times the search is on rounded ones; the maximum then is that of the times themselves.
+    # With many distinct times the search is on rounded ones; the maximum returned is of the times themselves.
     rough = merged if len(merged) <= MANY else rows.rounded(unit / ROUGH).merged()
     best: Maximum | None = None
     failure: InputError | None = None

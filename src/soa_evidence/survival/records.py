@@ -229,12 +229,17 @@ def _on_one_axis(
 
 
 def _distinct(values: FloatArray) -> tuple[FloatArray, IntArray]:
-    # Whole days in a modest range are counted; everything else is hashed, so that only distinct values sort.
+    # Whole days in a modest range are counted; everything else is sorted.
     if values.max() <= 4 * len(values) + 1000:
         whole = values.astype(np.int64)
         if (whole == values).all():
             present = np.bincount(whole) > 0
             position = np.cumsum(present) - 1
             return np.flatnonzero(present).astype(float), position[whole]
-    codes, axis = pd.factorize(values, sort=True)
-    return np.asarray(axis, dtype=float), codes.astype(np.int64, copy=False)
+    order = np.argsort(values)
+    sorted_ = values[order]
+    new = np.ones(len(values), dtype=bool)
+    np.not_equal(sorted_[1:], sorted_[:-1], out=new[1:])
+    codes = np.empty(len(values), dtype=np.int64)
+    codes[order] = np.cumsum(new) - 1
+    return sorted_[new], codes

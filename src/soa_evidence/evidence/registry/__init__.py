@@ -9,5 +9,6 @@ from soa_evidence.evidence.registry.contract import COLUMNS
 from soa_evidence.evidence.registry.extract import Registry
 from soa_evidence.evidence.registry.load import load
 from soa_evidence.evidence.registry.report import RegistryReport, check
+from soa_evidence.evidence.registry.truth_table import against_truth
 
-__all__ = ["COLUMNS", "Registry", "RegistryReport", "check", "load"]
+__all__ = ["COLUMNS", "Registry", "RegistryReport", "against_truth", "check", "load"]

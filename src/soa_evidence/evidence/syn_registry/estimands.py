@@ -237,6 +237,8 @@ class Truth:
         rows = []
         for k, label in enumerate(CLASSES.values()):
             people = everyone.take(everyone.unit_class == k)
+            if not len(people):  # a class may be switched off
+                continue
             effects, multiplier = hazards.class_effects(self.parameters)[k], self._multiplier(k, "these")
             found = quadrature.risks(self.parameters, people, effects, multiplier, times)
             rule = quadrature.time_rule(times)
@@ -365,13 +367,14 @@ def _presence(
     joint = "hip" if people.joint[0] == code_of("joint", "hip") else "knee"
     shape = p.row(f"baseline.{joint}.*.shape", hazards.REASONS)
     power = hazards.cumulative_hazard_power(p, joint, rule.node)
-    scale = hazards.revision_scale(p, people) * np.exp(effects)
-    dying = hazards.death(p, people)
-    alive = np.exp(-(dying.rate / dying.slope)[:, None] * np.expm1(dying.slope[:, None] * rule.node))
-    cumulative, hazard = scale @ power.T, scale @ (shape * power / rule.node[:, None]).T
     failing, present = np.zeros(len(rule.node)), np.zeros(len(rule.node))
-    for m, weight in zip(*multiplier, strict=True):
-        here = weight * np.exp(-m * cumulative) * alive
-        failing += (m * hazard * here).sum(axis=0)
-        present += here.sum(axis=0)
+    for some in people.pieces():
+        scale = hazards.revision_scale(p, some) * np.exp(effects)
+        dying = hazards.death(p, some)
+        alive = np.exp(-(dying.rate / dying.slope)[:, None] * np.expm1(dying.slope[:, None] * rule.node))
+        cumulative, hazard = scale @ power.T, scale @ (shape * power / rule.node[:, None]).T
+        for m, weight in zip(*multiplier, strict=True):
+            here = weight * np.exp(-m * cumulative) * alive
+            failing += (m * hazard * here).sum(axis=0)
+            present += here.sum(axis=0)
     return failing, present

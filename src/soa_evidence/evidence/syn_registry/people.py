@@ -8,7 +8,7 @@ What no extract holds, and what decides the class of unit:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -57,6 +57,11 @@ class People:
     def take(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> People:
         """Return some of the people."""
         return People(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+
+    def pieces(self, size: int = 4096) -> Iterator[People]:
+        """Yield the people a few thousand at a time, so that work on them needs little memory."""
+        for start in range(0, len(self), size):
+            yield self.take(slice(start, start + size))
 
     def replace(self, **changed: NDArray[np.float64] | IntArray) -> People:
         """Return a copy with some columns exchanged."""

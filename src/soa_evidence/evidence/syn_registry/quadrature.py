@@ -29,7 +29,6 @@ __all__ = ["Risks", "TimeRule", "compress", "risks", "time_rule"]
 FloatArray = NDArray[np.float64]
 _NODES = 24
 _STRETCH = 4
-_CHUNK = 4096
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,7 +60,9 @@ def time_rule(times: Sequence[float]) -> TimeRule:
 
 def compress(values: FloatArray, weights: FloatArray, nodes: int = 6) -> tuple[FloatArray, FloatArray]:
     """Return the Gauss rule of a discrete distribution: few nodes with the same first 2 × `nodes` moments."""
-    if len(values) <= nodes or np.ptp(values) < 1e-12 * np.abs(values).max():
+    if np.ptp(values) < 1e-12 * np.abs(values).max():
+        return values[:1], np.ones(1)
+    if len(values) <= nodes:
         return values, weights / weights.sum()
     centre, spread = np.average(values, weights=weights), np.ptp(values)
     x = (values - centre) / spread
@@ -113,8 +114,7 @@ def risks(
     at_nodes = hazards.cumulative_hazard_power(p, joint, rule.node).T
     at_times = hazards.cumulative_hazard_power(p, joint, rule.times).T
     parts = []
-    for start in range(0, len(people), _CHUNK):
-        some = people.take(np.arange(start, min(start + _CHUNK, len(people))))
+    for some in people.pieces():
         scale = hazards.revision_scale(p, some) * np.exp(effects)
         dying = hazards.death(p, some)
         rate, slope = dying.rate[:, None], dying.slope[:, None]
