@@ -61,11 +61,19 @@ def test_units_that_do_not_differ_have_no_frailty_and_the_coefficients_of_cox():
     alike = PEOPLE.assign(u=np.tile(list("abcdef"), 10))
     found = frailty(alike)
     plain = survival.cox.fit(alike, time="t", event="e", covariates=["x"])
-    if found.theta == 0:
-        assert found.log_hazard_ratio.mean == pytest.approx(plain.log_hazard_ratio.mean, abs=1e-6)
+    assert found.theta == 0
+    assert found.log_hazard_ratio.mean == pytest.approx(plain.log_hazard_ratio.mean, abs=1e-6)
+    assert (found.units()["estimate"] == 1).all()
+
+
+def test_units_that_differ_have_frailties_within_their_intervals():
+    early = PEOPLE.assign(t=PEOPLE["t"] * np.repeat([0.05, 0.2, 1, 2, 5, 9], 10), e=1)
+    found = frailty(early)
     table = found.units()
+    assert found.theta > 0.1
     assert (table["lower"] <= table["estimate"]).all()
     assert (table["estimate"] <= table["upper"]).all()
+    assert table["estimate"].iloc[0] > 1 > table["estimate"].iloc[-1]
 
 
 @pytest.mark.parametrize(
