@@ -39,6 +39,12 @@ check: $(STAMP) ## Validate every evidence package and the catalogue
 
 calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables into tests/calibration
 	$(RUN)/python -m tests.calibration.run
+	$(RUN)/python -m tests.calibration.synthesis_coverage
+	$(RUN)/python -m tests.calibration.survival_coverage
+	$(RUN)/python -m tests.calibration.survival_regression_coverage
+	$(RUN)/python -m tests.calibration.smooth_survival
+	$(RUN)/python -m tests.calibration.hierarchical_run
+	$(RUN)/python -m tests.calibration.survivorship
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/
 	$(RUN)/python -m benchmarks.run

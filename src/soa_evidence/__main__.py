@@ -1,4 +1,4 @@
-"""The command line: build, list, check, new, clean, ingest."""
+"""The command line: build, list, check, check-registry, new, clean, ingest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = ("nhs-proms", "nhs-units")
+SOURCES = ("nhs-proms", "nhs-units", "published", "published-survivorship")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,6 +85,16 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, list[str]]]:
     add = command("list", _list, "Show every report with its parameters.")
     add("--json", action="store_true", help="as JSON, for programs")
     command("check", _check, "Check the catalogue, the notebooks and the evidence packages.")
+    add = command(
+        "check-registry",
+        _check_registry,
+        "Check a joint registry extract, offline: what is wrong, and in which rows.",
+    )
+    add("file", type=Path, metavar="FILE", help="the extract, CSV or Parquet; see docs/registry-extract.md")
+    add("--units", type=Path, metavar="FILE", help="table of units and their class, for extracts without")
+    add("--extract-date", metavar="DATE", help="day of the extract, YYYY-MM-DD; default: latest follow-up")
+    add("--rows", type=int, default=5, metavar="N", help="row numbers shown of each finding (default: 5)")
+    add("--json", action="store_true", help="as JSON, for programs")
     add = command("new", _new, "Start a new analysis: a notebook from the template and a catalogue entry.")
     add("id", metavar="ID", help="id of the new report, e.g. shoulder-readmission")
     command("clean", _clean, "Remove built pages and build state; numbers.json and run.json stay.")
@@ -133,6 +143,18 @@ def _check(_given: argparse.Namespace) -> int:
     return 0
 
 
+def _check_registry(given: argparse.Namespace) -> int:
+    from soa_evidence.errors import EvidenceError
+    from soa_evidence.evidence import registry
+
+    if given.rows < 0:
+        raise InputError(f"--rows is {given.rows}; expected 0 or more.")
+    report = registry.check(given.file, units=given.units, extract_date=given.extract_date)
+    shown = json.dumps(report.record(given.rows), indent=1, ensure_ascii=False)
+    print(shown if given.json else report.text(given.rows))
+    return 0 if report.in_order else EvidenceError.exit_code
+
+
 def _new(given: argparse.Namespace) -> int:
     from soa_evidence.publish import scaffold
     from soa_evidence.publish.project import Project
@@ -163,6 +185,17 @@ def _ingest(given: argparse.Namespace) -> int:
             print(f"Built {evidence.nhs_units.build(path, out)}.")
         case "nhs-units", paths:
             raise InputError(f"nhs-units is made from one file of classes; {len(paths)} were given.")
+        case "published-survivorship", [figures, benchmarks]:
+            print(f"Built {evidence.published_survivorship.build(figures, benchmarks, out)}.")
+        case "published-survivorship", paths:
+            raise InputError(
+                "published-survivorship is made from the list of figures and the table of benchmarks, in "
+                f"this order; {len(paths)} file(s) were given."
+            )
+        case "published", [path]:
+            print(evidence.published.build(path, out))
+        case "published", paths:
+            raise InputError(f"published is made from one list of figures; {len(paths)} paths were given.")
         case source, _:
             known = ", ".join(SOURCES)
             raise InputError(f"There is no source '{source}'.{nearest(source, SOURCES)} Known: {known}.")

@@ -8,7 +8,7 @@ from soa_evidence.priors import binomial
 from soa_evidence.sampling import Settings
 from tests.calibration import simulate
 
-SETTINGS = Settings(draws=400, tune=300, chains=2)
+SETTINGS = Settings(draws=500, chains=2)
 LEVEL = 0.95
 KEPT = 49  # nearly independent draws for a rank, so that ranks run from 0 to 49
 TRUTHS = {
@@ -18,7 +18,7 @@ TRUTHS = {
 SPREAD = {"specialist": 0.2, "general": 0.2, "independent": 0.2}
 
 
-def replicate(truth_name, seed):
+def replicate(truth_name, seed, *, engine="direct"):
     """Make one data set, fit it, and compare; `truth_name` is 'priors' or one of `TRUTHS`.
 
     Returns
@@ -38,6 +38,7 @@ def replicate(truth_name, seed):
     result = units.binomial.fit(
         frame, events="events", trials="trials", unit="unit", group="class", reference=simulate.REFERENCE,
         case_mix=list(simulate.FACTORS) if from_priors else [], seed=seed, settings=SETTINGS,
+        engine=engine,
     )  # fmt: skip
     failed = "; ".join(c.name for c in result.checks if c.verdict == "fail")
     true = simulate.quantities(d, truth)
@@ -63,7 +64,6 @@ def posterior(result):
     if result.case_mix is not None:
         estimates["case mix"] = result.case_mix
     out = {name: {label: e.of(label) for label in e.labels} for name, e in estimates.items()}
-    # These three are the sampler's draws, before the small correction for collapsed cells.
     out["class level"] = dict(zip(result.spread.labels, level.T, strict=True))
     out["common"] = {"": tree["common"].to_numpy().ravel()}
     out["typical log spread"] = {"": tree["typical_log_spread"].to_numpy().ravel()}

@@ -8,11 +8,11 @@ from scipy.special import expit
 
 from soa_evidence import priors
 from soa_evidence.results import Check, Estimates, combine_verdicts
+from soa_evidence.results.ranking import rank_table
 from soa_evidence.units.cells import prepare
 from soa_evidence.units.collapse import collapse, log_weights, resample
 from soa_evidence.units.contrasts import kind_risks, margins, these_units_risks
 from soa_evidence.units.laplace import approximate
-from soa_evidence.units.ranking import rank_table
 from soa_evidence.units.standardise import risk_curve
 
 CASE_MIX = ["age", "sex"]

@@ -12,6 +12,7 @@ from soa_evidence.errors import InputError
 from soa_evidence.reporting import figures
 from soa_evidence.reporting.bundle import MIME
 from soa_evidence.reporting.figures import style
+from soa_evidence.results import Check, Curve
 
 HOSTILE = ["<script>alert(1)</script>", "=cmd()", "‮evil", "😀 مستشفى", "N" * 400, "$x^$ & co", "a\nb\x07"]
 WORDS = {"title": "A finding", "subtitle": "What is drawn"}
@@ -35,6 +36,32 @@ def units(n=7, labels=HOSTILE):
     )
 
 
+CHECK = Check(name="c", verdict="pass", observed="o", expected="e", why="w")
+
+
+def curve(label, *, estimand="survival", cause=None, rate=0.02, times=400):
+    time = np.linspace(0.03, 12, times)
+    gone = 1 - np.exp(-rate * time)
+    estimate = 1 - gone if estimand == "survival" else gone
+    return Curve(
+        estimand=estimand, label=label, cause=cause, time_unit="years", method="m", time=time,
+        estimate=estimate, lower=estimate * 0.98, upper=np.minimum(1, estimate * 1.02),
+        std_error=0.01 * estimate, at_risk=np.arange(times, 0, -1.0), events=np.ones(times), level=0.95,
+        interval="confidence", checks=(CHECK,),
+    )  # fmt: skip
+
+
+def causes(groups=("a", "b", "c")):
+    both = {"infection": 0.001, "loosening": 0.002}
+    return [
+        curve(g, estimand="cumulative incidence", cause=c, rate=r) for g in groups for c, r in both.items()
+    ]
+
+
+def at_risk(labels):
+    return pd.DataFrame([[9000, 4000, 12]] * len(labels), index=labels, columns=[0.0, 5.0, 10.0])
+
+
 def every_kind(**more):
     u = units()
     statistics = pd.DataFrame(
@@ -42,7 +69,7 @@ def every_kind(**more):
          "median": [1.0, 2.0], "upper": [2.0, 3.0]}
     )  # fmt: skip
     limits = pd.DataFrame({"volume": [50.0, 200.0], "lower": [30.0, 38.0], "upper": [60.0, 50.0]})
-    curve = pd.DataFrame({"margin": [0.0, 5.0, 10.0], "probability": [0.9, 0.5, 0.1]})
+    margins = pd.DataFrame({"margin": [0.0, 5.0, 10.0], "probability": [0.9, 0.5, 0.1]})
     both = {**WORDS, **more}
     return {
         "class": figures.class_comparison(u, u, unit_text="per 1,000", id="class", reference=42.0, **both),
@@ -54,7 +81,12 @@ def every_kind(**more):
             highlight=HOSTILE[4:5], **both,
         ),
         "check": figures.predictive_check(statistics, id="check", **both),
-        "curve": figures.probability_curve(curve, margin_text="fewer", id="curve", at=5.0, **both),
+        "survival": figures.survival_curves(
+            [curve(name, rate=0.02 + k / 1000) for k, name in enumerate(HOSTILE)],
+            at_risk=at_risk(HOSTILE), id="survival", horizon=10, **both,
+        ),
+        "stack": figures.stacked_incidence(causes(HOSTILE[:3]), id="stack", horizon=10, **both),
+        "curve": figures.probability_curve(margins, margin_text="fewer", id="curve", at=5.0, **both),
     }  # fmt: skip
 
 
@@ -167,3 +199,64 @@ def test_a_highlight_that_is_no_unit_names_the_nearest():
 def test_reporting_does_not_load_matplotlib_until_it_draws():
     code = "import sys, soa_evidence.reporting as r; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_survival_readings_are_the_steps_in_force_not_the_thinned_drawing():
+    steep = curve("a", rate=0.1, times=5000)
+    figure = figures.survival_curves([steep], id="km", horizon=10, **WORDS)
+    read = figure.frame.set_index("time")["estimate"]
+    assert read.loc[5.0] == steep.at([5.0])["estimate"].iloc[0]
+    assert "a at 10 years: 36.8%" in figure.description
+    assert "axis starts at" not in figure.svg
+    assert "axis starts at" in figures.survival_curves([curve("a")], id="km", **WORDS).svg
+
+
+def test_two_lines_of_one_hue_have_different_dashes():
+    figure = figures.survival_curves([curve("large acute"), curve("small acute")], id="km", **WORDS)
+    assert figure.svg.count("stroke-dasharray: ") >= 1
+
+
+def test_stacked_causes_share_one_scale_and_add_up():
+    figure = figures.stacked_incidence(causes(), id="stack", horizon=10, **WORDS)
+    last = figure.frame[figure.frame["time"] == 10].groupby("label")["estimate"].sum()
+    assert last.to_numpy() == pytest.approx([2 - np.exp(-0.01) - np.exp(-0.02)] * 3, abs=2e-4)
+    assert "a: infection 1.0%, loosening 2.0%; together 3.0%" in figure.description
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "message"),
+    [
+        ([], {}, "no curves were given"),
+        ([curve("a"), curve("a")], {}, "two curves are called 'a'"),
+        ([curve("a"), curve("b", estimand="cumulative hazard")], {}, "one figure shows one estimand"),
+        ([curve("a")], {"horizon": 13}, "the horizon is 13; the curves are known to 12 years"),
+        ([curve("a")], {"at_risk": at_risk(["b"])}, "no row 'a'; expected one for each curve"),
+        (
+            [curve("a")],
+            {"at_risk": at_risk(["a"]).set_axis([20, 30, 40], axis=1)},
+            "expected times as columns",
+        ),
+    ],
+)
+def test_curves_that_cannot_share_axes_say_why(given, more, message):
+    with pytest.raises(InputError, match=message):
+        figures.survival_curves(given, id="km", **WORDS, **more)
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "message"),
+    [
+        ([curve("a")], {}, "the curve of 'a' is a survival; only cumulative incidences"),
+        ([], {}, "no curves were given"),
+        (causes()[:-1], {}, "cause 'loosening' is not there for every group"),
+        (causes(), {"order": ["infection", "wear"]}, "not in the order given"),
+        (
+            [curve("a", estimand="cumulative incidence", cause=str(k)) for k in range(9)],
+            {},
+            "9 causes cannot",
+        ),
+    ],
+)
+def test_causes_that_cannot_be_stacked_say_why(given, more, message):
+    with pytest.raises(InputError, match=message):
+        figures.stacked_incidence(given, id="stack", **WORDS, **more)

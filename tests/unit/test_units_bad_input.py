@@ -17,6 +17,7 @@ GENERAL = ["general large", "general small"]
 
 def fit(frame=GOOD, **changes):
     given = {
+        "engine": "sampler",
         **COLUMNS,
         "case_mix": CASE_MIX,
         "reference": GENERAL,
@@ -115,7 +116,7 @@ BAD_CHOICES = {
     "case mix twice": ({"case_mix": ["age", "age"]}, "Column 'age' is named for two purposes"),
     "unknown reference": (
         {"reference": "general larg"},
-        r"reference class 'general larg' has no units with trials. Did you mean 'general large'\? Present: ",
+        r"reference class 'general larg' has no units with data. Did you mean 'general large'\? Present: ",
     ),
     "no reference": ({"reference": []}, "reference is empty; name the class or classes"),
     "reference holds all": (
@@ -162,7 +163,7 @@ def test_a_bad_choice_is_refused(kind):
 def test_a_reference_whose_units_have_no_trials_is_as_good_as_absent():
     frame = GOOD.copy()
     frame.loc[frame["group"] == "independent", ["events", "n"]] = 0
-    with pytest.raises(InputError, match="reference class 'independent' has no units with trials"):
+    with pytest.raises(InputError, match="reference class 'independent' has no units with data"):
         fit(frame, reference="independent", reference_label=None)
 
 

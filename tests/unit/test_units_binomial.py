@@ -186,13 +186,11 @@ def mirrored():
 @pytest.mark.slow
 def test_the_fit_converges(result):
     found = {check.name: check.verdict for check in result.checks}
-    assert found["R-hat, largest"] != "fail"
-    assert found["divergences"] == "pass"
-    assert found["collapsed cells, Pareto k of the exact correction"] == "pass"
+    assert found["independent draws, Pareto k of the exact correction"] == "pass"
     assert found["posterior predictive checks"] == "pass"
     assert found["events, or patients without, in the class with fewest"] == "pass"
     assert combine_verdicts(result.checks) != "fail"
-    assert len(found) == len(result.checks) == 9
+    assert len(found) == len(result.checks) == 4
 
 
 @pytest.mark.slow

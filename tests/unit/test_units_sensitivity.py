@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from soa_evidence import priors
-from soa_evidence.units.sensitivity import check, log_prior, power_scaling
+from soa_evidence.results.power_scaling import check, power_scaling
+from soa_evidence.units.sensitivity import log_prior
 
 SHAPE = (4, 1000)
 

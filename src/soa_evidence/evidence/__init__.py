@@ -7,8 +7,27 @@
 
 from __future__ import annotations
 
-from soa_evidence.evidence import nhs_proms, nhs_units
+from soa_evidence.evidence import (
+    nhs_proms,
+    nhs_units,
+    published,
+    published_survivorship,
+    registry,
+    syn_registry,
+)
 from soa_evidence.evidence.load import check, load, names, seal
 from soa_evidence.evidence.package import Package
 
-__all__ = ["Package", "check", "load", "names", "nhs_proms", "nhs_units", "seal"]
+__all__ = [
+    "Package",
+    "check",
+    "load",
+    "names",
+    "nhs_proms",
+    "nhs_units",
+    "published",
+    "published_survivorship",
+    "registry",
+    "seal",
+    "syn_registry",
+]

@@ -9,9 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from soa_evidence.errors import BuildError, CatalogueError, CheckFailedError
-from soa_evidence.publish import catalogue, disclosure, fingerprint, parameters, publication, record
+from soa_evidence.publish import (
+    catalogue,
+    disclosure,
+    fingerprint,
+    own_data,
+    parameters,
+    publication,
+    record,
+)
 from soa_evidence.publish.catalogue import Report
 from soa_evidence.publish.execute import NotebookError
+from soa_evidence.publish.notebook import Notebook
 from soa_evidence.publish.project import Project
 from soa_evidence.publish.publication import Job
 
@@ -47,6 +56,9 @@ def plan(
     for report in chosen:
         changed = parameters.overrides(report.known, settings, where=f"report '{report.id}'")
         set_up = replace(report, values={**report.values, **changed})
+        if changed:
+            written = Notebook.read(project.notebook(report.notebook))
+            set_up = own_data.brought_in(set_up, written, packages=project.packages())
         taken = fingerprint.take(set_up, project=project, library=library)
         jobs.append(Job(project=project, report=set_up, fingerprint=taken, overrides=changed, force=force))
     return jobs
@@ -93,6 +105,10 @@ def build(
     jobs = plan(project, ids, settings=settings, force=force)
     outcomes = _run(project, jobs, workers=workers, force=force, say=say)
     write_index(project)
+    for job in jobs:
+        if job.report.own:
+            shown = os.path.relpath(project.report(job.report.id) / "index.html")
+            say(f"On own data, so kept apart from the edition and its index: {shown}")
     say(_closing(outcomes.values(), project))
     failed = [o for o in outcomes.values() if o.status == "failed"]
     if failed:

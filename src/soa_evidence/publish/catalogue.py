@@ -24,6 +24,7 @@ import yaml
 from soa_evidence.errors import CatalogueError, nearest
 from soa_evidence.publish import parameters
 from soa_evidence.publish.notebook import Notebook
+from soa_evidence.publish.own_data import OwnData
 from soa_evidence.publish.project import Project
 
 __all__ = ["ID_PATTERN", "Catalogue", "Report", "load"]
@@ -35,7 +36,10 @@ KNOWN = (*REQUIRED, "parameters")
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One entry of the catalogue; `values` holds every parameter's value, defaults filled in."""
+    """One entry of the catalogue; `values` holds every parameter's value, defaults filled in.
+
+    `own` are files of a researcher's, given on the command line in place of an evidence package.
+    """
 
     id: str
     notebook: str
@@ -44,6 +48,7 @@ class Report:
     evidence: tuple[str, ...]
     values: Mapping[str, parameters.Value]
     known: Mapping[str, parameters.Parameter] = field(repr=False)
+    own: tuple[OwnData, ...] = ()
 
     @classmethod
     def build(

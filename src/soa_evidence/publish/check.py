@@ -20,7 +20,8 @@ def problems(project: Project) -> list[str]:
 
 def declared_evidence(report: Report, written: Notebook) -> Iterator[str]:
     """Yield where the evidence a report declares differs from what its notebook loads by name."""
-    loaded, declared = written.evidence(), set(report.evidence)
+    chosen = {str(report.values[name]) for name in written.registry_parameters() if name in report.values}
+    loaded, declared = written.evidence() | chosen, set(report.evidence)
     for name in sorted(loaded - declared):
         yield f"report '{report.id}': {written.name}.ipynb loads '{name}', not declared in the catalogue"
     for name in sorted(declared - loaded):

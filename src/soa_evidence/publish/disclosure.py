@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from soa_evidence.publish.bundles import Bundles, Item
+from soa_evidence.publish.own_data import OWN_NAME
 
 __all__ = ["RULES", "Shown", "reason", "refusals", "smallest_counts"]
 
@@ -29,7 +30,15 @@ NUMBER_FIELDS = (
 ALWAYS = ("id", "estimand", "estimate", "unit", "population", "method", "evidence")
 UNCERTAINTY = ("lower", "upper", "level", "interval")
 #: Units of what is counted, where a small count may point at a person.
-PEOPLE = re.compile(r"\b(count|records?|patients?|people|persons?|operations?|events?|deaths?)\b")
+PEOPLE = re.compile(
+    r"\b(count|records?|patients?|people|persons?|operations?|events?|deaths?|procedures?|primaries|revisions?"
+    r"|joints?|hips?|knees?|implants?)\b"
+)
+#: Columns of a figure's numbers that count people; figures name no units.
+COUNTED = (
+    "at_risk", "events", "trials", "size", "n", "count", "records", "patients", "procedures", "primaries",
+    "revisions", "deaths", "operations", "rows",
+)  # fmt: skip
 #: Ids become file names and link targets.
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 #: The evidence package alone knows what may point at a person.
@@ -61,6 +70,9 @@ def smallest_counts(folder: Path, names: tuple[str, ...]) -> dict[str, float]:
 
     limits: dict[str, float] = {}
     for name in names:
+        if name == OWN_NAME:
+            limits[name] = float(CAUTIOUS_SMALLEST_COUNT)
+            continue
         descriptor = json.loads((folder / name / "datapackage.json").read_text(encoding="utf-8"))
         limits[name] = float(descriptor.get("soa:smallestCount", CAUTIOUS_SMALLEST_COUNT))
     return limits
@@ -208,12 +220,26 @@ def _counts_are_large_enough(shown: Shown) -> Iterator[Item]:
             yield _too_small(f"number '{number['id']}'", number["estimate"], limit)
     limit = max(shown.smallest.values(), default=NO_LIMIT)
     for table in shown.bundles.tables:
-        # "patients" is a count; "per 1,000 patients" is not.
-        counts = [name for name, unit in (table.get("units") or {}).items() if PEOPLE.match(unit)]
-        for row in csv.DictReader(io.StringIO(table.get("csv", ""))) if counts and limit else ():
+        units = table.get("units") or {}
+        # "patients" is a count; "per 1,000 patients" is not. Without a unit, the name has to tell.
+        counts = [name for name, unit in units.items() if PEOPLE.match(unit)]
+        counts += [name for name in COUNTED if name not in units]
+        for row in csv.DictReader(io.StringIO(table.get("csv", ""))) if limit else ():
             for name in counts:
                 if _small(row.get(name), limit):
                     yield _too_small(f"table '{table['id']}', column '{name}'", row[name], limit)
+
+
+def _figures_count_enough(shown: Shown) -> Iterator[Item]:
+    limit = max(shown.smallest.values(), default=NO_LIMIT)
+    for figure in shown.bundles.figures if limit else ():
+        written = [("numbers written in it", value) for value in figure.get("counts", ())]
+        rows = csv.DictReader(io.StringIO(figure.get("csv", "")))
+        held = [(f"column '{name}'", row[name]) for row in rows for name in COUNTED if name in row]
+        for where, value in (*written, *held):
+            if _small(value, limit):
+                yield _too_small(f"figure '{figure['id']}', {where}", value, limit)
+                break
 
 
 def _stands_alone(number: Item) -> bool:
@@ -263,4 +289,5 @@ RULES: tuple[Callable[[Shown], Iterator[Item]], ...] = (
     _sentences_use_numbers,
     _ids_are_safe,
     _counts_are_large_enough,
+    _figures_count_enough,
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from soa_evidence.publish import own_data
 from soa_evidence.publish.catalogue import Report
 from soa_evidence.publish.project import Project
 
@@ -54,14 +55,16 @@ def take(report: Report, *, project: Project, library: Library) -> Fingerprint:
     """Hash the notebook, parameters, library, evidence, environment and entry of `report`."""
     parts = {
         "notebook": _file(project.notebook(report.notebook)),
-        "parameters": digest(dict(report.values)),
+        "parameters": digest(own_data.told(report.values, report.own)),
         "library": library.science,
         "publishing": library.publishing,
         "environment": _file(project.lock),
         "entry": digest([report.meta, list(report.evidence)]),
     }
-    evidence = {f"evidence {name}": _package(project.evidence / name) for name in report.evidence}
-    return Fingerprint(parts=parts | evidence)
+    named = [name for name in report.evidence if name != own_data.OWN_NAME]
+    evidence = {f"evidence {name}": _package(project.evidence / name) for name in named}
+    own = {f"own data {data.parameter}": data.digest() for data in report.own}
+    return Fingerprint(parts=parts | evidence | own)
 
 
 def _file(path: Path) -> str:

@@ -27,6 +27,7 @@ HEADINGS = (
     "What this does not show",
     "Sources and run record",
 )
+LOADERS = ("evidence.load", "evidence.registry.load")
 TAGS = ("parameters", "headline")
 FORBIDDEN = {
     ast.FunctionDef: "def",
@@ -103,10 +104,16 @@ class Notebook:
         return [line[3:].strip() for line in lines if line.startswith("## ")]
 
     def evidence(self) -> set[str]:
-        """Names given literally to ``evidence.load("...")``."""
+        """Names given literally to ``evidence.load("...")`` or ``evidence.registry.load("...")``."""
         calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))
-        loads = (call for call in calls if ast.unparse(call.func) == "evidence.load" and call.args)
+        loads = (call for call in calls if ast.unparse(call.func) in LOADERS and call.args)
         return {text for text in map(_text, (call.args[0] for call in loads)) if text is not None}
+
+    def registry_parameters(self) -> set[str]:
+        """Names of parameters given as ``evidence.registry.load(<name>, ...)``; they may name own data."""
+        calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))
+        loads = (call for call in calls if ast.unparse(call.func) == "evidence.registry.load" and call.args)
+        return {call.args[0].id for call in loads if isinstance(call.args[0], ast.Name)}
 
     def nodes(self) -> Iterator[tuple[Cell, ast.AST]]:
         """Every syntax node of every code cell; a cell that does not parse is an error naming it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from soa_evidence.errors import CheckFailedError
-from soa_evidence.publish import bundles, disclosure, execute, fingerprint, record
+from soa_evidence.publish import bundles, disclosure, execute, fingerprint, own_data, record
 from soa_evidence.publish.bundles import Bundles, Item
 from soa_evidence.publish.catalogue import Report
 from soa_evidence.publish.fingerprint import Fingerprint
@@ -51,8 +51,9 @@ def publish(job: Job) -> None:
             force=job.force,
         )
     except execute.NotebookError as error:
-        fail(job, [_stopped(error.cell_error)])
+        fail(job, [_stopped(own_data.without_paths(error.cell_error.text, job.report.own))])
         raise
+    executed = own_data.concealed(executed, job.report.own)
     found = bundles.collect(executed)
     refused = disclosure.refusals(
         disclosure.Shown(
@@ -89,8 +90,8 @@ def _seal(job: Job, found: Bundles, executed: Any) -> None:
 def _run(job: Job, found: Bundles, *, executed: Any, failed: list[Item] | None = None) -> dict[str, Any]:
     return record.describe(
         job.report.meta,
-        parameters=job.report.values,
-        overrides=job.overrides,
+        parameters=own_data.told(job.report.values, job.report.own),
+        overrides=own_data.told(job.overrides, job.report.own),
         hashes=job.fingerprint.parts,
         bundles=found,
         failed=failed or [],
@@ -120,10 +121,10 @@ def _moved(job: Job) -> list[Item]:
     ]
 
 
-def _stopped(error: execute.CellError) -> Item:
+def _stopped(text: str) -> Item:
     return disclosure.reason(
         "The notebook ran to its end",
-        observed=error.text,
+        observed=text,
         expected="no error in any cell",
         why="A report is published whole or not at all.",
     )

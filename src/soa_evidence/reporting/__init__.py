@@ -4,7 +4,8 @@ Nothing here estimates. Every object shows itself in a notebook through a MIME b
 (`soa_evidence.reporting.bundle.MIME`) is what the publisher collects.
 """
 
-from soa_evidence.reporting import figures, words
+from soa_evidence.reporting import figures, findings, graded, study_words, words
+from soa_evidence.reporting.citations import citations
 from soa_evidence.reporting.numbers import Number, Numbers, number, numbers
 from soa_evidence.reporting.provenance import checks, evidence_used
 from soa_evidence.reporting.sentences import Given, Sentence, given, headline, sentence
@@ -16,13 +17,17 @@ __all__ = [
     "Numbers",
     "Sentence",
     "checks",
+    "citations",
     "evidence_used",
     "figures",
+    "findings",
     "given",
+    "graded",
     "headline",
     "number",
     "numbers",
     "sentence",
+    "study_words",
     "table",
     "words",
 ]

@@ -37,6 +37,7 @@ KINDS = {
     "published": "published by others",
     "derived": "derived by us from published data",
     "synthetic": "SYNTHETIC: made up by a program",
+    "own data": "own data of those who ran the report, not published",
 }
 
 

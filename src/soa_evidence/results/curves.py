@@ -21,8 +21,12 @@ CURVE_ESTIMANDS = (
     "cumulative incidence",
     "cumulative hazard",
     "net failure (1 - Kaplan-Meier)",
+    "hazard",
+    "hazard ratio",
     "state occupation probability",
 )
+#: Those that are 0 or more, with no upper bound; the others are probabilities.
+UNBOUNDED = ("cumulative hazard", "hazard", "hazard ratio")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,7 +36,8 @@ class Curve:
     Parameters
     ----------
     estimand
-        One of `CURVE_ESTIMANDS`: survival, cumulative incidence, cumulative hazard, net failure, ...
+        One of `CURVE_ESTIMANDS`: survival, cumulative incidence, cumulative hazard, net failure, hazard,
+        hazard ratio, or state occupation probability.
     label
         The group the curve is about.
     time_unit
@@ -93,7 +98,7 @@ class Curve:
         outside = (self.lower > self.estimate + slack) | (self.upper < self.estimate - slack)
         if (known & outside).any():
             raise InputError(f"curve {self.label!r}: an interval does not enclose its estimate.")
-        if self.estimand != "cumulative hazard" and (
+        if self.estimand not in UNBOUNDED and (
             (self.estimate < -slack).any() or (self.estimate > 1 + slack).any()
         ):
             raise InputError(f"curve {self.label!r}: a probability lies outside 0 to 1.")
@@ -132,7 +137,7 @@ class Curve:
                 f"{beyond[0]:g} lies outside."
             )
         rows = np.searchsorted(self.time, np.asarray(times, dtype=float), side="right") - 1
-        start = 1.0 if self.estimand == "survival" else 0.0
+        start = {"survival": 1.0, "hazard": np.nan, "hazard ratio": np.nan}.get(self.estimand, 0.0)
         table = self.table().iloc[np.clip(rows, 0, None)].reset_index(drop=True)
         table["time"] = list(times)
         before = rows < 0

@@ -4,27 +4,43 @@ Importing this package compiles nothing; numba is loaded by the methods that nee
 """
 
 from soa_evidence.survival import (
+    cause_specific,
     cox,
     cumulative_incidence,
+    exposure,
+    fine_gray,
     frailty,
     gray,
+    hierarchical,
     kaplan_meier,
     logrank,
     multistate,
     nelson_aalen,
+    parametric,
+    piecewise_exponential,
     rate_regression,
     rates,
+    royston_parmar,
+    scores,
 )
 
 __all__ = [
+    "cause_specific",
     "cox",
     "cumulative_incidence",
+    "exposure",
+    "fine_gray",
     "frailty",
     "gray",
+    "hierarchical",
     "kaplan_meier",
     "logrank",
     "multistate",
     "nelson_aalen",
+    "parametric",
+    "piecewise_exponential",
     "rate_regression",
     "rates",
+    "royston_parmar",
+    "scores",
 ]

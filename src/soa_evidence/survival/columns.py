@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError, nearest
 
-__all__ = ["MOST_CAUSES", "as_list", "factorise", "numbers", "refuse", "require", "weights"]
+__all__ = ["MOST_CAUSES", "as_list", "clusters", "factorise", "numbers", "refuse", "require", "weights"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -103,6 +103,15 @@ def factorise(frame: pd.DataFrame, names: Sequence[str]) -> tuple[IntArray, tupl
             f"Two different values of {', '.join(repr(n) for n in names)} read the same as text; rename one."
         )
     return codes, labels
+
+
+def clusters(frame: pd.DataFrame, name: str) -> IntArray:
+    """Return the cluster of each row, refusing fewer than two."""
+    require(frame, [name])
+    codes, _ = factorise(frame, [name])
+    if codes.max() == 0:
+        raise InputError(f"Column '{name}' puts all rows in one cluster; expected at least two.")
+    return codes
 
 
 def _factorise_one(frame: pd.DataFrame, name: str) -> tuple[IntArray, tuple[str, ...]]:

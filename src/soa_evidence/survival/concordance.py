@@ -38,7 +38,16 @@ def of_cox(result: CoxResult) -> Estimates:
     score = rows.Z @ (result.coefficients * rows.scale)
     # Rounding must not break ties between rows with the same covariates.
     levels, rank = np.unique(np.round(score, 12), return_inverse=True)
-    agree, pairs = pair_sums(rank.astype(np.int64) + 1, len(levels), rows.weight, rows.died, *rows.risk_sets)
+    agree, pairs, *_ = pair_sums(
+        rank.astype(np.int64) + 1,
+        len(levels),
+        rows.weight,
+        rows.died,
+        rows.start,
+        rows.stratum,
+        *rows.by_entry(),
+        np.ones(len(rows.stratum)),
+    )
     total = float(rows.weight @ pairs) / 2
     if total <= 0:
         raise InputError("No two rows are comparable, so there is no concordance.")

@@ -51,8 +51,12 @@ def pair_sums(
     stratum: IntArray,
     joined: IntArray,
     join_from: IntArray,
-) -> tuple[FloatArray, FloatArray]:
+    count: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return, for each row, the weight of the comparable pairs it is in, agreeing and altogether.
+
+    Then the same of the pairs in which it has the event first. Pairs count by the product of the two weights
+    and of `count`, shape (m,), of the group of the event.
 
     A pair is comparable when one has its event while the other is under observation and leaves later (or is
     censored at that time); it agrees when the one with the event has the higher rank, and half when equal.
@@ -76,28 +80,29 @@ def pair_sums(
                 _insert(tree, rank[i], weight[i])
         for i in range(start[g], start[g + 1]):
             if died[i]:
-                _compare(tree, rank[i], 1.0, agree, pairs, i)
+                _compare(tree, rank[i], count[g], agree, pairs, i)
         for i in range(start[g], start[g + 1]):
             if died[i]:
                 _insert(tree, rank[i], weight[i])
+    agree_first, pairs_first = agree.copy(), pairs.copy()
     # Forwards: each row against the events before it leaves, less those before it entered. Ranks are turned
     # round, because here the one with the event is the other.
     for g in range(m):
         if g == 0 or stratum[g] != stratum[g - 1]:
             tree[:] = 0.0
             out = start[g]
-        if late:
-            while out < join_from[g]:
-                i = joined[out]
-                _compare(tree, ranks + 1 - rank[i], -1.0, agree, pairs, i)
-                out += 1
         for i in range(start[g], start[g + 1]):
             if died[i]:
                 _compare(tree, ranks + 1 - rank[i], 1.0, agree, pairs, i)
         for i in range(start[g], start[g + 1]):
             if died[i]:
-                _insert(tree, ranks + 1 - rank[i], weight[i])
+                _insert(tree, ranks + 1 - rank[i], count[g] * weight[i])
         for i in range(start[g], start[g + 1]):
             if not died[i]:
                 _compare(tree, ranks + 1 - rank[i], 1.0, agree, pairs, i)
-    return agree, pairs
+        if late:
+            while out < join_from[g + 1]:
+                i = joined[out]
+                _compare(tree, ranks + 1 - rank[i], -1.0, agree, pairs, i)
+                out += 1
+    return agree, pairs, agree_first, pairs_first

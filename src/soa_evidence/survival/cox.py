@@ -36,14 +36,14 @@ from soa_evidence.results import Check, Curve, Estimates, checks_frame
 from soa_evidence.survival import columns, cox_checks
 from soa_evidence.survival.cox_newton import Maximum, maximise
 from soa_evidence.survival.cox_rows import Design, SortedRows, sort_rows
-from soa_evidence.survival.cox_sweep import Sweep, score_residuals, sweep
+from soa_evidence.survival.cox_sweep import Sweep, score_residuals, second_moments, sweep
 from soa_evidence.survival.records import Records, WeightsAre, choice, prepare
 
 if TYPE_CHECKING:
     from soa_evidence.survival.cox_proportional import ProportionalResult
     from soa_evidence.survival.cox_residuals import Residuals
 
-__all__ = ["CoxResult", "fit"]
+__all__ = ["CoxResult", "CoxTies", "clusters_of", "fit", "of_rows"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -199,20 +199,22 @@ def fit(
         raise InputError(f"Column '{event}' has no event in any row, so no hazard can be compared.")
     design = Design.of(frame, covariates, reference or {})
     rows = sort_rows(records, design.encode(frame), design.terms)
+    return of_rows(records, design, rows, clusters_of(frame, cluster, records), ties)
+
+
+def of_rows(
+    records: Records, design: Design, rows: SortedRows, clusters: IntArray | None, ties: CoxTies
+) -> CoxResult:
+    """Fit the model to sorted rows; `clusters` ask for the robust standard error."""
     found = maximise(rows, design.terms, efron=ties == "efron")
-    clusters = _clusters(frame, cluster, records)
     robust = None if clusters is None else _robust(rows, found, clusters, efron=ties == "efron")
     return _result(records, design, rows, found, robust, clusters, ties)
 
 
-def _clusters(frame: pd.DataFrame, cluster: str | None, records: Records) -> IntArray | None:
+def clusters_of(frame: pd.DataFrame, cluster: str | None, records: Records) -> IntArray | None:
     """Return the cluster of each row, each row its own for robust weights, or None for the model's error."""
     if cluster is not None:
-        columns.require(frame, [cluster])
-        codes, _ = columns.factorise(frame, [cluster])
-        if codes.max() == 0:
-            raise InputError(f"Column '{cluster}' puts all rows in one cluster; expected at least two.")
-        return codes
+        return columns.clusters(frame, cluster)
     if records.weight is not None and records.weights_are == "robust":
         return np.arange(len(records), dtype=np.int64)
     return None
@@ -227,8 +229,8 @@ def _robust(rows: SortedRows, found: Maximum, clusters: IntArray, *, efron: bool
     summed = np.column_stack(
         [np.bincount(mine, weights=rows.weight * residual[:, j]) for j in range(residual.shape[1])]
     )
-    influence = summed @ found.covariance
-    return np.asarray(influence.T @ influence)
+    middle = second_moments(summed, np.ones(len(summed)))
+    return np.asarray(found.covariance @ middle @ found.covariance)
 
 
 def _result(

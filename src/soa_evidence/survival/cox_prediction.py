@@ -27,11 +27,13 @@ from soa_evidence.survival.tallies import Tally, tally
 
 if TYPE_CHECKING:
     from soa_evidence.survival.cox import CoxResult
+    from soa_evidence.survival.cox_rows import Design, SortedRows
 
-__all__ = ["curves"]
+__all__ = ["curves", "relative_hazard", "standardised_profiles"]
 
 FloatArray = NDArray[np.float64]
 METHOD = "survival.cox"
+FARTHEST = 300.0  # exp of twice this is still a number
 
 
 def curves(
@@ -45,17 +47,18 @@ def curves(
     """Return one curve for each profile and stratum, named by the profile's index (and the stratum)."""
     prepare_level(level)
     rows, records = result.sorted_rows, result.records
-    labels, Z = _standardised(result, profiles)
+    labels, Z = standardised_profiles(result.design, rows, profiles)
     beta = result.coefficients * rows.scale
     found = result.sweep()
     covariance = result.covariance * np.outer(rows.scale, rows.scale)
     counts = tally(records, group=records.stratum, labels=records.strata)
     made: dict[str, Curve] = {}
     for s, counted in enumerate(counts):
-        mine = rows.stratum == s
-        hazard = np.cumsum(found.steps[mine, 0])
-        own = np.cumsum(found.steps[mine, 2])
-        tilted = np.cumsum(found.means[mine, 0], axis=0)
+        mine, reach = rows.stratum == s, rows.reach(s, counted.time)
+        reach = reach - int(np.argmax(mine))
+        hazard = np.cumsum(found.steps[mine, 0])[reach]
+        own = np.cumsum(found.steps[mine, 2])[reach]
+        tilted = np.cumsum(found.means[mine, 0], axis=0)[reach]
         for label, z in zip(labels, Z, strict=True):
             name = (
                 label
@@ -64,7 +67,7 @@ def curves(
                 if profiles is None
                 else f"{label}, {counted.label}"
             )
-            ratio = np.exp(z @ beta)
+            ratio = relative_hazard(label, z, beta)
             q = hazard[:, None] * z - tilted
             variance = ratio**2 * (own + np.einsum("ti,ij,tj->t", q, covariance, q))
             made[name] = _curve(
@@ -73,16 +76,29 @@ def curves(
     return made
 
 
-def _standardised(result: CoxResult, profiles: pd.DataFrame | None) -> tuple[list[str], FloatArray]:
-    rows = result.sorted_rows
+def standardised_profiles(
+    design: Design, rows: SortedRows, profiles: pd.DataFrame | None
+) -> tuple[list[str], FloatArray]:
+    """Return the names of profiles and their standardised covariates; the mean where there are none."""
     if profiles is None:
         return ["mean"], np.zeros((1, len(rows.scale)))
-    columns.require(profiles, result.design.covariates)
+    columns.require(profiles, design.covariates)
     labels = [str(label) for label in profiles.index]
     if len(set(labels)) != len(labels):
         raise InputError("The index of profiles repeats a label; give each profile its own name.")
-    X = np.column_stack(result.design.encode(profiles))
+    X = np.column_stack(design.encode(profiles))
     return labels, (X - rows.centre) / rows.scale
+
+
+def relative_hazard(label: str, z: FloatArray, beta: FloatArray) -> float:
+    """Return exp(z'b), refusing a profile so far from the data that it overflows."""
+    linear = float(z @ beta)
+    if not abs(linear) < FARTHEST:
+        raise InputError(
+            f"Profile '{label}' has a log relative hazard of {linear:.3g} against the average row, beyond "
+            "what can be computed; are its covariates in the units of the data?"
+        )
+    return float(np.exp(linear))
 
 
 def _curve(
@@ -100,7 +116,8 @@ def _curve(
     width = np.divide(
         float(ndtri((1 + level) / 2)) * se, hazard, out=np.full(len(se), np.nan), where=hazard > 0
     )
-    low, high = hazard * np.exp(-width), hazard * np.exp(width)
+    with np.errstate(over="ignore"):  # a limit without bound is one
+        low, high = hazard * np.exp(-width), hazard * np.exp(width)
     survival = estimand == "survival"
     return Curve(
         estimand=estimand,

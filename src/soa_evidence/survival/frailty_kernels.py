@@ -59,8 +59,10 @@ def event_vectors(
 
     Parameters
     ----------
-    Z, unit, risk, weight, died, start, stratum, joined, join_from
-        As in `cox_kernels.risk_steps`; `unit` is each row's unit, 0 to q - 1.
+    Z, weight, died, start, stratum
+        As in `SortedRows`; `risk` is weight × exp(eta), `unit` each row's unit, 0 to q - 1.
+    joined, join_from
+        As `SortedRows.by_entry` gives them.
     at_risk : array of shape (1 + p + q,)
         Running sums of risk, and of risk × x; carried from call to call, 0 at first.
     place : array of shape (3,)

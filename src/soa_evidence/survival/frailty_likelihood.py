@@ -103,12 +103,10 @@ class Penalised:
 
     def gradient(self, swept: Sweep) -> FloatArray:
         """Return the gradient of the log partial likelihood in x."""
-        from soa_evidence.survival.cox_kernels import weighted_sum
-
         left = -exposures(self.rows, swept)
         left[self.rows.died] += self.rows.weight[self.rows.died]
         units = np.bincount(self.unit, weights=left, minlength=len(self.deaths))
-        return np.concatenate([weighted_sum(self.rows.Z, left), units])
+        return np.concatenate([left @ self.rows.Z, units])
 
     def information(self, swept: Sweep) -> FloatArray:
         """Return the information of the log partial likelihood on x, shape (p + q, p + q)."""
@@ -118,12 +116,13 @@ class Penalised:
         size = self.p + len(self.deaths)
         found = np.zeros((size, size))
         add_exposures(rows.Z, self.unit, exposures(rows, swept), found)
-        risk = rows.weight * swept.relative
+        joined, before = rows.by_entry()
         at_risk, place = np.zeros(1 + size), np.array([len(rows.stratum) - 1, 0, 0])
         vectors = np.empty((max(BLOCK // size, 200), size))
         while place[0] >= 0:
             filled = event_vectors(
-                rows.Z, self.unit, risk, rows.weight, rows.died, *rows.risk_sets, self.efron,
+                rows.Z, self.unit, swept.risk, rows.weight, rows.died, rows.start, rows.stratum,
+                joined, before, self.efron,
                 at_risk, place, found, vectors,
             )  # fmt: skip
             subtract_outer(found, vectors[:filled])

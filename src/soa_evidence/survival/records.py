@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.survival import columns
 
-__all__ = ["Records", "WeightsAre", "choice", "prepare", "prepare_level"]
+__all__ = ["Records", "WeightsAre", "cause_codes", "choice", "prepare", "prepare_level", "starts"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -120,8 +120,8 @@ def prepare(
     choice("weights_are", weights_are, get_args(WeightsAre))
     stop = columns.numbers(frame, time, "a time")
     columns.refuse(frame, time, stop < 0, "a time from the start of observation cannot be negative")
-    start = None if entry is None else _starts(frame, entry, time, stop)
-    codes, names = _causes(frame, event, competing=competing, causes=causes)
+    start = None if entry is None else starts(frame, entry, time, stop)
+    codes, names = cause_codes(frame, event, competing=competing, causes=causes)
     axis, exit_, entry_, merged = _on_one_axis(stop, start)
     if entry is not None and entry_ is not None:
         columns.refuse(frame, entry, entry_ >= exit_, f"the same time as '{time}' but for rounding")
@@ -158,7 +158,8 @@ def choice(name: str, value: str, options: Sequence[str]) -> None:
         )
 
 
-def _starts(frame: pd.DataFrame, entry: str, time: str, stop: FloatArray) -> FloatArray:
+def starts(frame: pd.DataFrame, entry: str, time: str, stop: FloatArray) -> FloatArray:
+    """Return times of entry, refusing any that is not before the end of observation `stop`."""
     start = columns.numbers(frame, entry, "a time")
     columns.refuse(frame, entry, start < 0, "a time of entry cannot be negative")
     late = start >= stop
@@ -171,9 +172,10 @@ def _starts(frame: pd.DataFrame, entry: str, time: str, stop: FloatArray) -> Flo
     return start
 
 
-def _causes(
+def cause_codes(
     frame: pd.DataFrame, event: str, *, competing: bool, causes: Mapping[int, str] | None
 ) -> tuple[IntArray, tuple[str, ...]]:
+    """Return 0 for censored or the position of the cause plus 1 for each row, and the causes' names."""
     values = columns.numbers(frame, event, "0 for censored, 1 for the event", allow_bool=True)
     if not competing:
         columns.refuse(
@@ -227,12 +229,17 @@ def _on_one_axis(
 
 
 def _distinct(values: FloatArray) -> tuple[FloatArray, IntArray]:
-    # Whole days in a modest range are counted; everything else is hashed, so that only distinct values sort.
+    # Whole days in a modest range are counted; everything else is sorted.
     if values.max() <= 4 * len(values) + 1000:
         whole = values.astype(np.int64)
         if (whole == values).all():
             present = np.bincount(whole) > 0
             position = np.cumsum(present) - 1
             return np.flatnonzero(present).astype(float), position[whole]
-    codes, axis = pd.factorize(values, sort=True)
-    return np.asarray(axis, dtype=float), codes.astype(np.int64, copy=False)
+    order = np.argsort(values)
+    sorted_ = values[order]
+    new = np.ones(len(values), dtype=bool)
+    np.not_equal(sorted_[1:], sorted_[:-1], out=new[1:])
+    codes = np.empty(len(values), dtype=np.int64)
+    codes[order] = np.cumsum(new) - 1
+    return sorted_[new], codes

@@ -9,7 +9,7 @@ The model, for y events among n patients of unit j (class g) with case-mix patte
 
 `x` is centred on the reference population (all patients of all units), so `level_j` is the log odds of unit j
 for its average case mix. Every class has a spread of its own, drawn towards what is typical of the classes:
-a class with many units learns its own, a class with three stays honestly wide. The priors are in `priors.py`.
+a class with many units learns its own, a class with three stays honestly wide. The priors are in `priors`.
 
 What comes out (`BinomialResult`): each class's risk standardised to one case mix (g-computation), its
 difference per 1,000 patients and odds ratio against a reference, and the posterior probability of being
@@ -32,22 +32,24 @@ Checked against: OpenBUGS's published Surgical example and a deterministic twin 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence import priors as named_priors
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError
 from soa_evidence.results import Check
-from soa_evidence.sampling import Settings, convergence_checks, sample
+from soa_evidence.results.comparison import reference_classes
+from soa_evidence.sampling import Settings
 from soa_evidence.units import predictive
 from soa_evidence.units.binomial_result import BinomialResult, Draws, Question, class_table, summarise
 from soa_evidence.units.cells import Cells, prepare
-from soa_evidence.units.collapse import Collapsed, accuracy_check, collapse, log_weights, resample
+from soa_evidence.units.collapse import Collapsed, collapse
 from soa_evidence.units.coordinates import by_information, whitened
 from soa_evidence.units.laplace import Laplace, approximate
+from soa_evidence.units.posterior import Engine, draws_of
 
 __all__ = ["BinomialResult", "build", "fit"]
 
@@ -119,6 +121,7 @@ def fit(
     margin_per_1000: float = 5.0,
     priors: str = "default",
     settings: Settings | None = None,
+    engine: Engine = "direct",
 ) -> BinomialResult:
     """Compare classes of unit, and units, on a yes/no outcome.
 
@@ -143,7 +146,10 @@ def fit(
     priors
         A name from `priors.BINOMIAL_PRIORS`.
     settings
-        Sampler settings.
+        How many draws, and how the sampler is set where it is used.
+    engine
+        ``"direct"`` draws independently and hands over to the sampler where that is not sound (see
+        `units.direct`); ``"sampler"`` samples in any case.
 
     Returns
     -------
@@ -157,8 +163,10 @@ def fit(
     """
     chosen = named_priors.binomial(priors)
     cells = prepare(frame, events=events, trials=trials, unit=unit, group=group, case_mix=case_mix)
-    classes, label = _reference(cells, reference, reference_label)
+    classes, label = reference_classes(cells.groups, reference, reference_label)
     _require_choices(better, margin_per_1000, seed)
+    if engine not in get_args(Engine):
+        raise InputError(f"engine={engine!r}: expected 'direct' or 'sampler'.")
     question = Question(
         reference=classes, reference_label=label, better=better, margin_per_1000=margin_per_1000
     )
@@ -166,14 +174,20 @@ def fit(
 
     near = approximate(cells, chosen)
     collapsed = collapse(cells, near)
-    tree = sample(build(cells, chosen, near=near, collapsed=collapsed), seed=seed, settings=settings)
-    sampled = Draws.of(tree, cells, chosen)
-    weights = log_weights(cells, collapsed, sampled.case_mix, sampled.level)
-    draws = sampled.take(resample(weights, chains=sampled.chains, seed=seed))
+    tree, engine_checks = draws_of(
+        cells,
+        chosen,
+        near,
+        collapsed,
+        model=lambda: build(cells, chosen, near=near, collapsed=collapsed),
+        engine=engine,
+        settings=settings,
+        seed=seed,
+    )
+    draws = Draws.of(tree, cells, chosen)
     predicted = predictive.replicate(cells, draws.case_mix, draws.class_level, draws.class_spread, seed=seed)
     checks = (
-        *convergence_checks(tree),
-        accuracy_check(weights, cells, collapsed),
+        *engine_checks,
         predictive.check(predicted),
         _events_check(cells),
     )
@@ -202,32 +216,6 @@ def _events_check(cells: Cells) -> Check:
         expected=f"at least {FEW_EVENTS}",
         why="with very few events a class's estimate leans on the other classes and on the prior",
     )
-
-
-def _reference(
-    cells: Cells, reference: str | Sequence[str], label: str | None
-) -> tuple[tuple[str, ...], str]:
-    classes = (reference,) if isinstance(reference, str) else tuple(dict.fromkeys(reference))
-    if len(cells.groups) < 2:
-        raise InputError(
-            f"Only one class of unit is present: {', '.join(cells.groups)}. A comparison needs at least two."
-        )
-    if not classes:
-        raise InputError("reference is empty; name the class or classes that others are compared with.")
-    for name in classes:
-        if name not in cells.groups:
-            raise InputError(
-                f"The reference class {name!r} has no units with trials.{nearest(name, cells.groups)} "
-                f"Present: {', '.join(cells.groups)}."
-            )
-    if set(classes) == set(cells.groups):
-        raise InputError("The reference holds every class, so nothing is left to compare with it.")
-    if len(classes) > 1 and not label:
-        raise InputError(f"The reference joins {len(classes)} classes; give it a name with reference_label=.")
-    name = label or classes[0]
-    if name in set(cells.groups) - set(classes[:1] if len(classes) == 1 else ()):
-        raise InputError(f"reference_label {name!r} is also the name of a class; choose another.")
-    return classes, name
 
 
 def _require_choices(better: str, margin_per_1000: float, seed: int) -> None:

@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence.priors import BinomialPriors
-from soa_evidence.results import Check, Estimates
+from soa_evidence.results import Check, Estimates, power_scaling
+from soa_evidence.results.ranking import rank_table
 from soa_evidence.units import sensitivity
 from soa_evidence.units.cells import Cells
 from soa_evidence.units.collapse import Collapsed
 from soa_evidence.units.contrasts import METHOD, Comparison, kind_risks, these_units_risks
-from soa_evidence.units.ranking import rank_table
 from soa_evidence.units.standardise import RiskCurve, risk_curve
 
 __all__ = ["BinomialResult", "Draws", "Question", "class_table", "summarise"]
@@ -59,7 +59,7 @@ class BinomialResult:
         What was compared with what, and in which direction.
     checks : tuple of Check
     tree : xarray.DataTree
-        What the sampler gave, for ArviZ (before the exact correction of `collapse`).
+        The draws, for ArviZ; where the sampler made them, with its statistics.
     """
 
     these_units: Comparison
@@ -150,7 +150,7 @@ def summarise(
     these = these_units_risks(cells, unit_risk, *against)
     kind = kind_risks(cells, curve, draws.class_level, draws.class_spread, *against)
     scaled = _power_scaling(draws, collapsed, {k.estimand_kind: k.difference(checks) for k in (these, kind)})
-    checks = (*checks, sensitivity.check(scaled))
+    checks = (*checks, power_scaling.check(scaled))
 
     def estimates(estimand: str, labels: tuple[str, ...], unit: str, values: FloatArray) -> Estimates:
         return Estimates(
@@ -201,7 +201,7 @@ def _power_scaling(draws: Draws, collapsed: Collapsed, differences: dict[str, Es
         for kind, estimates in differences.items()
         for label in estimates.labels
     }
-    return sensitivity.power_scaling(
+    return power_scaling.power_scaling(
         quantities,
         log_prior=draws.log_prior.reshape(shape),
         log_likelihood=collapsed.log_likelihood(draws.case_mix, draws.level).reshape(shape),

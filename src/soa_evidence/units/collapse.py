@@ -27,7 +27,7 @@ from soa_evidence.results import Check
 from soa_evidence.units.cells import Cells
 from soa_evidence.units.laplace import Laplace
 
-__all__ = ["Collapsed", "accuracy_check", "collapse", "log_weights", "resample"]
+__all__ = ["Collapsed", "accuracy_check", "collapse", "exact_log_likelihood", "log_weights", "resample"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -123,11 +123,22 @@ def _gradient_and_curvature(
     return design.T @ expected, np.bincount(unit, weights=expected, minlength=n_units), curvature
 
 
+def exact_log_likelihood(
+    cells: Cells, collapsed: Collapsed, case_mix: FloatArray, level: FloatArray
+) -> FloatArray:
+    """Log likelihood over every cell, up to a constant: draws (S, K) and (S, J) to (S,)."""
+    linear = case_mix @ collapsed.events_by_term + level @ collapsed.events_by_unit
+    return np.asarray(linear - _exact_softplus(cells, case_mix, level))
+
+
 def log_weights(cells: Cells, collapsed: Collapsed, case_mix: FloatArray, level: FloatArray) -> FloatArray:
     """Exact minus collapsed log likelihood for draws `case_mix` (S, K), `level` (S, J); returns (S,)."""
+    return np.asarray(collapsed.softplus_total(case_mix, level) - _exact_softplus(cells, case_mix, level))
+
+
+def _exact_softplus(cells: Cells, case_mix: FloatArray, level: FloatArray) -> FloatArray:
     odds_by_pattern, odds_by_unit = np.exp(case_mix @ cells.design.T), np.exp(level)
-    exact = _exact_total()(odds_by_pattern, odds_by_unit, cells.pattern, cells.unit, cells.trials)
-    return np.asarray(collapsed.softplus_total(case_mix, level) - exact)
+    return np.asarray(_exact_total()(odds_by_pattern, odds_by_unit, cells.pattern, cells.unit, cells.trials))
 
 
 def accuracy_check(weights: FloatArray, cells: Cells, collapsed: Collapsed) -> Check:

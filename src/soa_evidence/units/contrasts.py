@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from soa_evidence.results import Check, Estimates
+from soa_evidence.results.comparison import probability_of
 from soa_evidence.units.cells import Cells
 from soa_evidence.units.standardise import RiskCurve
 
@@ -132,20 +133,13 @@ class ClassRisks:
         Its interval is Monte Carlo error only: how far the number itself is from the exact posterior
         probability because the number of draws is finite.
         """
-        import arviz as az
-
         means, errors = [], []
         for label in self.compared:
             gain = (self._column(self.reference) - self._column(label))[:, 0] * 1000
             gain = gain if better == "lower" else -gain
-            indicator = (gain > margin_per_1000).astype(float)
-            size = len(indicator)
-            # Half a draw on either side: a finite number of draws never shows that a probability is 0 or 1.
-            likely = (indicator.sum() + 0.5) / (size + 1)
-            constant = indicator.min() == indicator.max()
-            effective = size if constant else float(az.ess(indicator.reshape(chains, -1), method="mean"))
+            likely, error = probability_of(gain > margin_per_1000, chains=chains)
             means.append(likely)
-            errors.append(np.sqrt(likely * (1 - likely) / effective))
+            errors.append(error)
         threshold = "" if margin_per_1000 == 0 else f" by more than {margin_per_1000:g} per 1,000"
         return Estimates(
             estimand=f"probability of being better than {self.reference}{threshold}, {self.estimand_kind}",

@@ -56,11 +56,12 @@ def revision_hip_readmission(procedure="revision"):
 CASES = {"simulated": simulated, "revision_hip_readmission": revision_hip_readmission}
 
 
-def fit(case, *, seed, settings, priors="default"):
+def fit(case, *, seed, settings, priors="default", engine="direct"):
     frame, columns, case_mix, asked = CASES[case]()
     return units.binomial.fit(
-        frame, **columns, case_mix=case_mix, **asked, seed=seed, settings=settings, priors=priors
-    )
+        frame, **columns, case_mix=case_mix, **asked, seed=seed, settings=settings, priors=priors,
+        engine=engine,
+    )  # fmt: skip
 
 
 def fitted_quantities(result):

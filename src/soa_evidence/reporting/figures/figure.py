@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class Figure(bundles.Shown):
     svg_narrow: str
     frame: pd.DataFrame
     synthetic: bool
+    counts: tuple[float, ...] = ()
 
     def bundle(self) -> dict[str, Any]:
         """Return the MIME bundle: text, HTML, and the part the publisher collects."""
@@ -63,6 +64,7 @@ class Figure(bundles.Shown):
                 "svg": wide,
                 "csv": safe.csv_text(self.frame),
                 "synthetic": self.synthetic,
+                "counts": list(self.counts),
                 "ledger": list(self.title_numbers),
             },
         )
@@ -92,8 +94,12 @@ def make(
     frame: pd.DataFrame,
     height: Callable[[style.Size], float],
     synthetic: bool,
+    counts: Sequence[float] = (),
 ) -> Figure:
-    """Draw a figure in both sizes and return it with its words and numbers."""
+    """Draw a figure in both sizes and return it with its words and numbers.
+
+    `counts` are the counts of people written in the drawing: the gate holds them to the smallest allowed.
+    """
     if safe.slug(id) != id:
         raise InputError(
             f"A figure is called {id!r}; expected lower-case letters, digits and '-', "
@@ -117,6 +123,7 @@ def make(
         svg_narrow=drawn["narrow"],
         frame=frame.reset_index(drop=True),
         synthetic=synthetic,
+        counts=tuple(float(value) for value in counts),
     )
 
 

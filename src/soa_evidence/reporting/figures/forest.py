@@ -13,7 +13,7 @@ from soa_evidence.reporting.figures import style
 from soa_evidence.reporting.figures.figure import Figure, make, require_columns, rows_of
 from soa_evidence.reporting.sentences import Sentence
 
-__all__ = ["forest"]
+__all__ = ["forest", "log_axis"]
 
 _ROW = 62
 
@@ -88,7 +88,7 @@ def _draw(
     below = 78 if sides else 56
     axes = canvas.add_axes((0.012, below / height, 0.976, 1 - (below + 24) / height))
     if log:
-        _log_axis(axes, data, reference, size)
+        log_axis(axes, data, reference, size)
     else:
         style.margins(axes, [*data["lower"], *data["upper"], reference])
         axes.locator_params(axis="x", nbins=5 if size.narrow else 8)
@@ -115,7 +115,8 @@ def _draw(
         style.row_head(axes, at - 0.46, row.label, _value(row, places), size)
 
 
-def _log_axis(axes: Any, data: pd.DataFrame, reference: float, size: style.Size) -> None:
+def log_axis(axes: Any, data: pd.DataFrame, reference: float, size: style.Size) -> None:
+    """Give `axes` a logarithmic scale that holds the intervals of `data` and the reference."""
     from matplotlib.ticker import NullLocator
 
     low = min(float(data["lower"].min()), reference)

@@ -1,0 +1,102 @@
+"""Posterior draws of `units.binomial`, by the engine that serves: independent draws, else the sampler.
+
+`direct` (the default) draws independently and checks itself; where its check fails, or it cannot be set up,
+NUTS samples the PyMC model instead and a check says so. Either way the draws handed on are of the exact
+posterior: weights are applied by resampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soa_evidence.priors import BinomialPriors
+from soa_evidence.results import Check
+from soa_evidence.sampling import Settings, convergence_checks, sample
+from soa_evidence.units import direct
+from soa_evidence.units.cells import Cells
+from soa_evidence.units.collapse import Collapsed, accuracy_check, log_weights, resample
+from soa_evidence.units.laplace import Laplace
+
+__all__ = ["Engine", "draws_of"]
+
+FloatArray = NDArray[np.float64]
+Engine = Literal["direct", "sampler"]
+PARAMETERS = ("common", "typical_log_spread", "class_level", "class_log_spread", "level", "case_mix")
+DIMS = {"class_level": ["class"], "class_log_spread": ["class"], "level": ["unit"], "case_mix": ["term"]}
+
+
+def draws_of(
+    cells: Cells,
+    priors: BinomialPriors,
+    near: Laplace,
+    collapsed: Collapsed,
+    *,
+    model: Callable[[], Any],
+    engine: Engine,
+    settings: Settings,
+    seed: int,
+) -> tuple[Any, tuple[Check, ...]]:
+    """Return an ArviZ data tree of draws from the exact posterior, and the checks they rest on.
+
+    Parameters
+    ----------
+    model
+        Makes the PyMC model, should the sampler be needed.
+    engine
+        ``"direct"``, or ``"sampler"`` to use NUTS in any case.
+    settings
+        Chains × draws; independent draws are laid out in as many chains, for tools that expect them.
+    """
+    refused: tuple[Check, ...] = ()
+    if engine == "direct":
+        found = direct.draw(cells, priors, near, collapsed, draws=settings.chains * settings.draws, seed=seed)
+        if found is not None and found.check.verdict == "pass":
+            rows = resample(found.log_weight, chains=settings.chains, seed=seed)
+            kept = {name: getattr(found, name)[rows] for name in PARAMETERS}
+            return _tree(kept, cells, settings.chains), (found.check,)
+        refused = (_refusal(found),)
+    sampled = sample(model(), seed=seed, settings=settings)
+    posterior = sampled["posterior"].dataset
+    flat = {
+        name: posterior[name].to_numpy().reshape(settings.chains * settings.draws, *posterior[name].shape[2:])
+        for name in PARAMETERS
+        if name in posterior
+    }
+    flat.setdefault("case_mix", np.zeros((settings.chains * settings.draws, 0)))
+    weights = log_weights(cells, collapsed, flat["case_mix"], flat["level"])
+    rows = resample(weights, chains=settings.chains, seed=seed)
+    tree = _tree({name: values[rows] for name, values in flat.items()}, cells, settings.chains)
+    tree["sample_stats"] = sampled["sample_stats"]
+    checks = (*refused, *convergence_checks(sampled), accuracy_check(weights, cells, collapsed))
+    return tree, checks
+
+
+def _tree(draws: dict[str, FloatArray], cells: Cells, chains: int) -> Any:
+    import arviz as az
+
+    named = {name: values for name, values in draws.items() if values.ndim == 1 or values.shape[1]}
+    return az.from_dict(
+        {
+            "posterior": {
+                name: values.reshape(chains, -1, *values.shape[1:]) for name, values in named.items()
+            }
+        },
+        coords={"unit": list(cells.units), "class": list(cells.groups), "term": list(cells.terms)},
+        dims={name: DIMS[name] for name in named if name in DIMS},
+    )
+
+
+def _refusal(found: direct.Direct | None) -> Check:
+    return Check(
+        name="independent draws",
+        verdict="pass",
+        observed="not used: "
+        + ("they could not be set up" if found is None else f"not sound ({found.check.observed})")
+        + "; the sampler's draws stand instead",
+        expected="either engine, as long as its own checks pass",
+        why="independent draws are faster; where they are not sound the sampler takes their place",
+    )
