@@ -7,10 +7,15 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import survival, synthesis, units_binomial
+from benchmarks import survival, survival_frailty, synthesis, units_binomial
 
 HERE = Path(__file__).parent
-BENCHES = {"survival": survival, "synthesis": synthesis, "units_binomial": units_binomial}
+BENCHES = {
+    "survival": survival,
+    "survival_frailty": survival_frailty,
+    "synthesis": synthesis,
+    "units_binomial": units_binomial,
+}
 PACKAGES = ("soa-evidence", "pymc", "nutpie", "numba", "numpy")
 
 

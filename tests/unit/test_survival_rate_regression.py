@@ -46,6 +46,14 @@ def test_one_covariate_with_levels_gives_the_rates_of_the_groups():
     assert np.exp(per_1000.mean[0]) == pytest.approx(120)
 
 
+def test_one_row_a_level_leaves_nothing_to_judge_the_spread_by():
+    frame = counts().groupby("group", as_index=False).sum()
+    found = fit(frame, reference={"group": "a"})
+    assert np.exp(found.log_rate_ratio.mean[0]) == pytest.approx((36 / 450) / (30 / 250))
+    assert np.isnan(found.dispersion)
+    assert found.checks[1].observed == "unknown: as many coefficients as rows"
+
+
 def test_dispersion_is_pearsons():
     found = fit(counts(), reference={"group": "a"})
     expected = np.array([12.0, 18, 32, 4])
@@ -155,7 +163,8 @@ def only_in_a(frame):
         (lambda d: d, {"covariates": ["grop"]}, "no column 'grop'. Did you mean 'group'"),
         (lambda d: d, {"reference": {"group": "c"}}, "gives 'c' for 'group', which has no such level"),
         (lambda d: d.assign(c=1), {"cluster": "c"}, "puts all rows in one cluster"),
-        (lambda d: d.iloc[:2], {"covariates": ["x"]}, "There are 2 rows for 2 coefficients"),
+        (lambda d: d.iloc[:1], {"covariates": ["x"]}, "'x' is .* in every row"),
+        (lambda d: d.iloc[:2].assign(z=[1, 3]), {"covariates": ["x", "z"]}, "'x', 'z'|There are 2 rows"),
         (lambda d: d, {"level": 2}, "level is 2"),
     ],
 )  # fmt: skip

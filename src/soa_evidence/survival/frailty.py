@@ -24,7 +24,7 @@ Sources: Nielsen et al (1992), Scand J Stat 19:25; Therneau, Grambsch & Pankratz
 12:156, equations 8-12; Ripatti & Palmgren (2000), Biometrics 56:1016; Self & Liang (1987), JASA 82:605.
 
 Checked against: R survival::coxph with frailty(), and Laplace's criterion built from it, in
-tests/reference/frailty; coverage in tests/calibration.
+tests/reference/frailty; slow twins (EM, quadrature) in tests/properties; coverage in tests/calibration.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ model.
 Sources: Aalen & Johansen (1978), Scand J Stat 5:141; Andersen et al (1993), Statistical Models Based on
 Counting Processes, IV.4.1; Datta & Satten (2001), Stat Probab Lett 55:403.
 
-Checked against: R survival::survfit (multi-state) and etm in tests/reference/multistate; coverage in
-tests/calibration.
+Checked against: R survival::survfit (multi-state) and etm in tests/reference/multistate; plain slow twins in
+tests/properties; coverage in tests/calibration.
 """
 
 from __future__ import annotations

@@ -71,10 +71,9 @@ def standardise(terms: tuple[str, ...], encoded: list[FloatArray]) -> tuple[Floa
             f"Covariates determine one another: {', '.join(repr(term) for term in involved)}. Leave one out; "
             "their separate coefficients do not exist."
         )
-    if len(raw) <= raw.shape[1] + 1:
+    if len(raw) < raw.shape[1] + 1:
         raise InputError(
-            f"There are {len(raw)} rows for {raw.shape[1] + 1} coefficients; expected more rows than "
-            "coefficients."
+            f"There are {len(raw)} rows for {raw.shape[1] + 1} coefficients; expected at least as many rows."
         )
     back = np.diag(np.concatenate([[1.0], 1 / scale]))
     back[0, 1:] = -centre / scale
@@ -104,7 +103,9 @@ def checks(
         Check(
             name="dispersion: Pearson's chi² over its degrees of freedom",
             verdict="pass" if ratio <= DISPERSED and expected >= FEW_EXPECTED else "warn",
-            observed=f"{ratio:.2f}, at {expected:.2g} expected events a row",
+            observed=f"{ratio:.2f}, at {expected:.2g} expected events a row"
+            if dof
+            else "unknown: as many coefficients as rows",
             expected=f"at most {DISPERSED:g}, with at least {FEW_EXPECTED:g} expected a row for it to say "
             "much",
             why="counts that vary more than the model says have wider limits than it gives: use "
