@@ -62,7 +62,7 @@ multi <- function(id, name, d, time, entry, by, times, horizon) {
   s <- summary(fit, times = times, extend = TRUE)
   groups <- if (is.null(s$strata)) rep("all", length(s$time)) else sub(".*=", "", as.character(s$strata))
   r <- as.data.frame(summary(fit, rmean = horizon)$table)
-  by_influence <- NA   # of each probability: with the chance of where people begin, which std.err leaves out
+  by_influence <- NA   # of each probability: with the chance of where people begin
   error <- NA   # of mean time in state: survfit's influence on each probability, added up over time
   if (by == "1") {
     i <- survfit(f, d, id = id, istate = factor(d$from, levels(d$state__)[-1]), influence = 1)

@@ -53,7 +53,7 @@ def test_state_probabilities_and_their_jackknife_errors(case):
 
 
 def test_errors_hold_the_chance_of_where_people_begin():
-    """R's std.err leaves it out, its influence does not; see README."""
+    """On these data R's std.err is below what its influence gives; see README."""
     found, values = fitted("survfit_sir"), CASES["survfit_sir"]["values"]
     for k, time in enumerate(values["groups"]["all"]["time"]):
         close(found.at([time])["std_error"], values["influence_error"][k])
