@@ -41,6 +41,7 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.run
 	$(RUN)/python -m tests.calibration.synthesis_coverage
 	$(RUN)/python -m tests.calibration.survival_coverage
+	$(RUN)/python -m tests.calibration.survival_regression_coverage
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/
 	$(RUN)/python -m benchmarks.run

@@ -34,8 +34,11 @@ def replicate(name: str, seeds: range) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summarise(world: World, found: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a method, quantity, label and interval: bias, coverage or size, with errors."""
+def summarise(world: World, found: pd.DataFrame, asked: int) -> pd.DataFrame:
+    """Return one row a method, quantity, label and interval: bias, coverage or size, with errors.
+
+    `asked` is the number of replicates; what a method refused is counted in the column `refused`.
+    """
     truth, rows = world.truth, []
     for (method, quantity, label, interval), part in found.groupby(
         ["method", "quantity", "label", "interval"], sort=False
@@ -48,7 +51,7 @@ def summarise(world: World, found: pd.DataFrame) -> pd.DataFrame:
             "interval": interval,
         }
         count = len(part)
-        row |= {"replicates": count}
+        row |= {"replicates": count, "refused": asked - count}
         if part["p_value"].notna().all():
             row |= {"nominal": SIZE, "observed": float((part["p_value"] < SIZE).mean())}
         else:
@@ -80,7 +83,9 @@ def main(share: float = 1.0) -> None:
             first = SEED + 10_000 * number
             starts = range(first, first + count, _CHUNK)
             jobs = [pool.submit(replicate, name, range(s, min(s + _CHUNK, first + count))) for s in starts]
-            tables.append(summarise(world, pd.concat([job.result() for job in jobs], ignore_index=True)))
+            tables.append(
+                summarise(world, pd.concat([job.result() for job in jobs], ignore_index=True), count)
+            )
             sys.stderr.write(
                 f"{name}: {count} replicates, {(time.perf_counter() - began) / 60:.1f} minutes\n"
             )
@@ -93,7 +98,7 @@ def main(share: float = 1.0) -> None:
 
 
 COLUMNS = (
-    "world", "method", "quantity", "label", "interval", "replicates", "nominal", "observed",
+    "world", "method", "quantity", "label", "interval", "replicates", "refused", "nominal", "observed",
     "simulation_error", "below", "above", "truth", "bias", "bias_error", "spread",
 )  # fmt: skip
 

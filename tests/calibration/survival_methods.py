@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from soa_evidence import survival
+from soa_evidence.errors import InputError
 from soa_evidence.survival.intervals import IncidenceInterval, SurvivalInterval
 from tests.calibration.survival_worlds import GENERAL, HORIZON, TIMES, World
 
@@ -79,7 +80,9 @@ def rates(frame: pd.DataFrame) -> Iterator[Claim]:
     for interval, table in (("exact", found.table()), ("normal", found.rate.table())):
         yield from _table("rates", "rate", interval, table)
     for interval in ("exact", "wald"):
-        yield from _table("rates.ratio", "rate ratio", interval, found.ratio(GENERAL, interval=interval))
+        table = found.ratio(GENERAL, interval=interval)
+        table[["estimate", "lower", "upper"]] = np.log(table[["estimate", "lower", "upper"]])
+        yield from _table("rates.ratio", "log rate ratio", interval, table)
 
 
 def cox(frame: pd.DataFrame) -> Iterator[Claim]:
@@ -108,7 +111,7 @@ def smooth(frame: pd.DataFrame) -> Iterator[Claim]:
     model = {"time": "time_years", "event": "infection", "covariates": COVARIATES}
     weibull = survival.parametric.fit(frame, distribution="weibull", **model)
     spline = survival.royston_parmar.fit(frame, df=3, **model)
-    steps = survival.piecewise_exponential.fit(frame, breaks=[0.1, 0.25, 0.5, 1, 2, 4, 7], **model)
+    steps = survival.piecewise_exponential.fit(frame, breaks=[0.25, 1, 4], **model)
     yield from _estimates("parametric", "log time ratio", "Wald, Weibull", weibull.effects)
     for name, fitted in (("royston_parmar", spline), ("piecewise_exponential", steps)):
         yield from _estimates(name, "log hazard ratio", "Wald", fitted.effects)
@@ -153,16 +156,21 @@ def tests_of_nothing(frame: pd.DataFrame) -> Iterator[Claim]:
 #: Which methods are asked in which world.
 METHODS: dict[str, tuple[Callable[[pd.DataFrame], Iterator[Claim]], ...]] = {
     "plain": (kaplan_meier, restricted_mean, cumulative_incidence, nelson_aalen, cox, smooth),
-    "null": (tests_of_nothing, fine_gray),
+    "alike": (tests_of_nothing, fine_gray),
     "constant": (rates,),
     "clustered": (cox_robust,),
 }
 
 
 def claims(world: World, seed: int) -> list[Claim]:
-    """Return everything claimed about one replicate of a world."""
-    frame = world.frame(seed)
-    return [claim for method in METHODS[world.name] for claim in method(frame)]
+    """Return everything claimed about one replicate of a world; a method that refuses it claims nothing."""
+    frame, found = world.frame(seed), []
+    for method in METHODS[world.name]:
+        try:
+            found += list(method(frame))
+        except InputError:  # too few events in a band, say: counted in the table
+            continue
+    return found
 
 
 def _at_times(method: str, quantity: str, interval: str, table: pd.DataFrame) -> Iterator[Claim]:

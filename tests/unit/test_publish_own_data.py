@@ -150,5 +150,14 @@ def test_small_counts_in_figures_are_not_disclosed(changed, observed):
     assert figure(**changed) == observed
 
 
+def test_a_column_named_as_a_count_needs_no_unit():
+    table = {"id": "t", "csv": "label,deaths,rate\na,4,2\n", "units": {"rate": "per 1,000"}}
+    shown = disclosure.Shown(
+        bundles=Bundles(tables=(table,)), evidence=(OWN_NAME,), smallest={OWN_NAME: 10.0}
+    )
+    found = [r["name"] for r in disclosure.refusals(shown) if "small count" in r["name"]]
+    assert found == ["No small count is disclosed in table 't', column 'deaths'"]
+
+
 def test_one_name_for_own_data():
     assert own_data.OWN_NAME == OWN_NAME

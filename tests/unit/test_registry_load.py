@@ -92,10 +92,17 @@ def test_a_frame_of_one_joint_goes_straight_into_the_methods(loaded):
     assert loaded.frame("knee", procedure="total")["unit"].tolist() == ["A"]
 
 
-def test_procedures_are_counted(loaded):
-    table = loaded.procedures().set_index(["joint", "procedure", "unit_class"])
-    assert table["primaries"].sum() == 8
-    assert table.loc[("hip", "total", "general"), ["primaries", "revisions", "deaths"]].tolist() == [4, 2, 0]
+def test_procedures_are_counted_and_small_counts_of_own_data_withheld(tmp_path, loaded):
+    key = ["joint", "procedure", "unit_class"]
+    counts = ["primaries", "revisions", "deaths"]
+    assert loaded.procedures()[counts].isna().all().all()
+    people = [row | {"person_id": f"{row['person_id']}-{k}"} for k in range(5) for row in GOOD]
+    table = registry.load(write(tmp_path / "many.csv", people)).procedures().set_index(key)
+    assert table.loc[("hip", "total", "general"), counts].tolist() == [20, 10, 0]
+    assert table.loc[("hip", "total", "specialist")].isna().all()
+    made = registry.load("syn-registry", size=300).procedures()
+    assert made["primaries"].sum() == 300
+    assert made[counts].notna().all().all()
 
 
 @pytest.mark.parametrize(

@@ -220,9 +220,11 @@ def _counts_are_large_enough(shown: Shown) -> Iterator[Item]:
             yield _too_small(f"number '{number['id']}'", number["estimate"], limit)
     limit = max(shown.smallest.values(), default=NO_LIMIT)
     for table in shown.bundles.tables:
-        # "patients" is a count; "per 1,000 patients" is not.
-        counts = [name for name, unit in (table.get("units") or {}).items() if PEOPLE.match(unit)]
-        for row in csv.DictReader(io.StringIO(table.get("csv", ""))) if counts and limit else ():
+        units = table.get("units") or {}
+        # "patients" is a count; "per 1,000 patients" is not. Without a unit, the name has to tell.
+        counts = [name for name, unit in units.items() if PEOPLE.match(unit)]
+        counts += [name for name in COUNTED if name not in units]
+        for row in csv.DictReader(io.StringIO(table.get("csv", ""))) if limit else ():
             for name in counts:
                 if _small(row.get(name), limit):
                     yield _too_small(f"table '{table['id']}', column '{name}'", row[name], limit)

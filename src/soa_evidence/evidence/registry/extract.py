@@ -156,17 +156,24 @@ class Registry:
         Returns
         -------
         DataFrame
-            joint, procedure, unit_class, primaries, revisions, deaths (without revision before), years.
+            joint, procedure, unit_class, primaries, revisions, deaths (without revision before), years;
+            missing where a count of people is too small to be shown.
         """
         made = self.frame(columns=["joint", "procedure", "unit_class", "cause", "time_years"])
         made = made.assign(revisions=made["cause"] == 1, deaths=made["cause"] == 2)
         grouped = made.groupby(["joint", "procedure", "unit_class"], observed=True)
-        return grouped.agg(
+        table = grouped.agg(
             primaries=("cause", "size"),
             revisions=("revisions", "sum"),
             deaths=("deaths", "sum"),
             years=("time_years", "sum"),
         ).reset_index()
+        counts = table[["primaries", "revisions", "deaths"]]
+        small = (counts > 0) & (counts < self.smallest_count)
+        if small.to_numpy().any():
+            table[counts.columns] = counts.mask(small)
+            table.loc[small["primaries"], ["revisions", "deaths", "years"]] = np.nan
+        return table
 
     def __repr__(self) -> str:
         left_out = self.rows - len(self.kept)
