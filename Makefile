@@ -42,6 +42,9 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.synthesis_coverage
 	$(RUN)/python -m tests.calibration.survival_coverage
 	$(RUN)/python -m tests.calibration.survival_regression_coverage
+	$(RUN)/python -m tests.calibration.smooth_survival
+	$(RUN)/python -m tests.calibration.hierarchical_run
+	$(RUN)/python -m tests.calibration.survivorship
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/
 	$(RUN)/python -m benchmarks.run

@@ -1,4 +1,4 @@
-"""Calibration of `units.binomial`, about 20 minutes on one core: `make calibrate`.
+"""Calibration of `units.binomial`, about 10 minutes on one core: `make calibrate`.
 
 Writes `binomial_ranks.csv` (every replicate's ranks), `binomial_calibration.csv` (the table) and
 `binomial_run.json` (seed, sizes, versions, date, time).
@@ -19,7 +19,7 @@ from tests.calibration import study, table
 
 HERE = Path(__file__).parent
 SEED = 20260
-REPLICATES = {"priors": 1000, "no difference": 500, "specialists better": 500}
+REPLICATES = {"priors": 500, "no difference": 250, "specialists better": 250}
 
 
 def main(share=1.0):

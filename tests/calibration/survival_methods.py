@@ -16,7 +16,7 @@ import pandas as pd
 from soa_evidence import survival
 from soa_evidence.errors import InputError
 from soa_evidence.survival.intervals import IncidenceInterval, SurvivalInterval
-from tests.calibration.survival_worlds import GENERAL, HORIZON, TIMES, World
+from tests.calibration.survival_worlds import GENERAL, HORIZON, SPECIALIST, TIMES, World
 
 __all__ = ["METHODS", "SIZE", "Claim", "claims"]
 
@@ -138,6 +138,44 @@ def cox_robust(frame: pd.DataFrame) -> Iterator[Claim]:
         yield from _estimates("cox", "log hazard ratio", interval, fitted.log_hazard_ratio)
 
 
+def multistate(frame: pd.DataFrame) -> Iterator[Claim]:
+    """Who is still in the first state is who has survived."""
+    stays = frame[["time_years", "unit_class"]].assign(
+        person=range(len(frame)), state="primary", to=frame["revised"].map({0: None, 1: "revised"})
+    )
+    found = survival.multistate.fit(
+        stays,
+        id="person",
+        time="time_years",
+        from_state="state",
+        to_state="to",
+        by="unit_class",
+        start="primary",
+    )
+    for variance in ("robust", "greenwood"):
+        table = found.at(TIMES, variance=variance).query("state == 'primary'")
+        yield from _at_times("multistate", "survival", variance, table.assign(label=table["group"]))
+
+
+def frailty(frame: pd.DataFrame) -> Iterator[Claim]:
+    """Units' and surgeons' effects are log-normal; both families are asked."""
+    for distribution in ("gamma", "log_normal"):
+        fitted = survival.frailty.fit(
+            frame, time="time_years", event="infection", unit="unit", covariates=COVARIATES,
+            distribution=distribution,
+        )  # fmt: skip
+        yield from _estimates("frailty", "log hazard ratio", distribution, fitted.log_hazard_ratio)
+
+
+def rate_regression(frame: pd.DataFrame) -> Iterator[Claim]:
+    fitted = survival.rate_regression.fit(
+        frame, events="revised", years="time_years", covariates=["unit_class"],
+        reference={"unit_class": GENERAL},
+    )  # fmt: skip
+    table = fitted.log_rate_ratio.table().assign(label=SPECIALIST)
+    yield from _table("rate_regression", "log rate ratio", "Poisson", table)
+
+
 def tests_of_nothing(frame: pd.DataFrame) -> Iterator[Claim]:
     """Tests of classes that are alike, and of hazards that are proportional."""
     for family in FAMILIES:
@@ -155,10 +193,18 @@ def tests_of_nothing(frame: pd.DataFrame) -> Iterator[Claim]:
 
 #: Which methods are asked in which world.
 METHODS: dict[str, tuple[Callable[[pd.DataFrame], Iterator[Claim]], ...]] = {
-    "plain": (kaplan_meier, restricted_mean, cumulative_incidence, nelson_aalen, cox, smooth),
+    "plain": (
+        kaplan_meier,
+        restricted_mean,
+        cumulative_incidence,
+        nelson_aalen,
+        cox,
+        smooth,
+        multistate,
+    ),
     "alike": (tests_of_nothing, fine_gray),
-    "constant": (rates,),
-    "clustered": (cox_robust,),
+    "constant": (rates, rate_regression),
+    "clustered": (cox_robust, frailty),
 }
 
 

@@ -67,11 +67,8 @@ def test_a_new_analysis_builds_as_it_comes_from_the_template(tmp_path):
     project = Project(tmp_path)
     project.analyses.mkdir()
     project.evidence.symlink_to(PROJECT.evidence)
-    for source in (
-        PROJECT.catalogue,
-        PROJECT.notebook("unit_outcomes"),
-        PROJECT.analyses / "_template.ipynb",
-    ):
+    notebooks = [PROJECT.notebook(name) for name in (*PROJECT.notebooks(), "_template")]
+    for source in (PROJECT.catalogue, *notebooks):
         (project.analyses / source.name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     scaffold.new(project, "my-first-report")
     (outcome,) = build.build(project, ["my-first-report"])

@@ -35,6 +35,11 @@ def inside(tmp_path, monkeypatch):
         (["new"], 2, "The following arguments are required: ID"),
         (["ingest", "nhs-prom", "x.zip"], 2, "There is no source 'nhs-prom'. Did you mean 'nhs-proms'?"),
         (["ingest", "nhs-units", "a", "b"], 2, "nhs-units is made from one file of classes; 2 were given"),
+        (
+            ["ingest", "published", "a", "b"],
+            2,
+            "published is made from one list of figures; 2 paths were given",
+        ),
         (["check"], 4, "syn-toy: there is no README.md"),
     ],
 )

@@ -135,6 +135,21 @@ def test_a_curve_may_reach_nought():
     assert np.isnan(result.curve.upper[-1])
 
 
+def test_everyone_may_have_the_event_at_once():
+    at_risk = pd.DataFrame({"time": [0.0, 2.0], "number": [50, 0]})
+    result = rebuilt(pd.DataFrame({"t": [1.0], "s": [0.0]}), at_risk=at_risk, point_error=0.0, axis_error=0.0)
+    assert result.replicates["events"].tolist() == [50] * 4
+
+
+def test_a_total_that_the_curve_contradicts_loses_and_makes_nobody():
+    at_risk = pd.DataFrame({"time": [0.0], "number": [50]})
+    for total in (1, 49):
+        result = rebuilt(at_risk=at_risk, total_events=total)
+        assert (result.replicates["people"] == 50).all()
+    with pytest.raises(InputError, match=r"less than one event"):
+        rebuilt(at_risk=at_risk, total_events=0)
+
+
 def test_huge_numbers_stay_exact():
     times = np.linspace(1, 20, 100)
     points = pd.DataFrame({"t": times, "s": np.exp(-0.01 * times)})

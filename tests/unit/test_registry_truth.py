@@ -50,7 +50,7 @@ def test_net_and_crude_and_raw_truths_are_told_apart(registry):
         years=10.0,
     )
     true = found.table.set_index(["quantity", "label"])["truth"].xs(LABELS[0], level=1)
-    assert 1 - true["revision-free, these units"] > true["revised, these units"]  # death spares some
+    assert 1000 - true["revision-free, these units"] > true["revised, these units"]  # death spares some
     assert true["unadjusted revised"] != true["revised, these units"]
     assert true["revised, units as a kind"] != true["revised, these units"]
     assert found.checks[0].verdict == "pass"

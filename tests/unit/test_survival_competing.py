@@ -327,3 +327,36 @@ def test_profiles_with_repeated_names():
     twice = pd.DataFrame({"x": [0.0, 1.0]}, index=["a", "a"])
     with pytest.raises(InputError, match="The index of profiles repeats a label"):
         fine_gray.fit(people(), **FG).cumulative_incidence(twice)
+
+
+# ---- found by feeding thousands of tiny random frames ----
+
+
+def test_fewer_clusters_than_coefficients_leave_the_wald_test_unknown():
+    frame = people(n=90).assign(unit=lambda d: d["unit"] % 2)
+    for found in (
+        fine_gray.fit(frame, **{**FG, "covariates": ["x", "z"]}, cluster="unit").wald,
+        cox.fit(
+            frame.assign(event=frame["event"] > 0), **{**FG, "covariates": ["x", "z"]}, cluster="unit"
+        ).tests,
+    ):
+        assert np.isnan(found.set_index("test").loc["Wald", "statistic"])
+
+
+def test_a_profile_beyond_all_data_is_named():
+    far = pd.DataFrame({"x": [1e9]}, index=["lost"])
+    for found in (fine_gray.fit(people(n=80), **FG), cause_specific.fit(people(n=80), **FG)):
+        with pytest.raises(InputError, match="Profile 'lost' has a log relative hazard of"):
+            found.cumulative_incidence(far)
+
+
+def test_relative_risks_too_small_for_a_number_are_refused_not_divided_by():
+    frame = pd.DataFrame(
+        {"time": [1, 2, 3, 4, 5, 6], "event": [1, 2, 1, 2, 1, 0], "x": [-3.0, 1e6, 0, 1, -3, 1e6]}
+    )
+    for method in (fine_gray, cause_specific):
+        try:
+            found = method.fit(frame, **FG)
+        except InputError:
+            continue
+        assert np.isfinite(found.log_hazard_ratio.mean).all()

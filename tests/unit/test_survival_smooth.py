@@ -230,7 +230,7 @@ def test_restricted_means_and_quantiles_are_those_of_the_curve(name):
         0,
         8,
         points=[1, 3, 6],
-        epsabs=1e-10,
+        epsrel=1e-7,
         limit=200,
     )[0]
     assert model.restricted_mean(PEOPLE, 8.0).mean[1] == pytest.approx(area, rel=1e-6)

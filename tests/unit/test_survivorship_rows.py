@@ -141,6 +141,7 @@ BAD_TABLES = [
     (table((10, 95, 94, 96), (10, 94, 93, 95)), {}, r"row 1: 10 is given twice"),
     (table((10, 95, 94, 96), (15, 95, 94, 96)), {}, r"row 1: 95; survival does not fall"),
     (table((10, 95, 94, 96)), {"replicates": 0}, r"replicates is 0"),
+    (table((10, 50, 1, 99)), {}, r"those of less than one event"),
     (table((10, 95.0, 94.9999, 95.0001)), {}, r"those of more than 10,000,000 people"),
 ]
 

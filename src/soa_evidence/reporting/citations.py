@@ -69,7 +69,7 @@ def _item(row: Any) -> str:
     label, citation = safe.escape(row.label), safe.escape(row.citation)
     end = "" if citation.endswith(".") else "."
     address = "" if pd.isna(row.link) else str(row.link)
-    where = safe.escape(address) if pd.isna(row.doi) else f"doi:{safe.escape(row['doi'])}"
+    where = safe.escape(address) if pd.isna(row.doi) else f"doi:{safe.escape(row.doi)}"
     link = (
         f' <a href="{safe.escape(address)}" rel="noreferrer">{where}</a>.'
         if address.startswith(("https://", "http://"))

@@ -145,7 +145,11 @@ def claim(body: Body, ledger: Mapping[str, Any], *, name: str, margin: float) ->
         told += ". Taken at face value, {found}; {chance:chance} the average favours {more} at all"
     else:
         told += ". Taken at face value, {found}"
-    return sentence(told + ". It rests on {n} {noun}; certainty is {level}.", **values)
+    told += ". It rests on {n} {noun}; certainty is {level}."
+    if body.words("caveat"):
+        values["caveat"] = _asked(body, "caveat")
+        told += " Bear in mind: {caveat}."
+    return sentence(told, **values)
 
 
 def forest(
@@ -172,7 +176,7 @@ def forest(
     together = body.ways() if body.pooled else None
     kept = None if together is None else _drawn(together)
     alone = "squares: studies, not pooled" if kept is None else (
-        "squares: studies by their weight in REML; diamonds: averages; brackets: predictions for a new study"
+        "squares: studies by their weight in REML; diamonds: averages; brackets: a new study"
     )  # fmt: skip
     unit = body.words("unit")
     return figures.study_forest(

@@ -23,6 +23,7 @@ CURVE_ESTIMANDS = (
     "net failure (1 - Kaplan-Meier)",
     "hazard",
     "hazard ratio",
+    "state occupation probability",
 )
 #: Those that are 0 or more, with no upper bound; the others are probabilities.
 UNBOUNDED = ("cumulative hazard", "hazard", "hazard ratio")
@@ -35,8 +36,8 @@ class Curve:
     Parameters
     ----------
     estimand
-        One of `CURVE_ESTIMANDS`: survival, cumulative incidence, cumulative hazard, net failure, hazard, or
-        hazard ratio.
+        One of `CURVE_ESTIMANDS`: survival, cumulative incidence, cumulative hazard, net failure, hazard,
+        hazard ratio, or state occupation probability.
     label
         The group the curve is about.
     time_unit
@@ -46,7 +47,7 @@ class Curve:
     level
         Coverage of the pointwise interval.
     cause
-        The cause of failure, for a cumulative incidence.
+        The cause of failure, for a cumulative incidence; the state or transition, in a multi-state model.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from soa_evidence.results import Curve
 from soa_evidence.survival import influence_rows
 from soa_evidence.survival.cause_specific import dfbeta
-from soa_evidence.survival.cox_prediction import standardised_profiles
+from soa_evidence.survival.cox_prediction import relative_hazard, standardised_profiles
 from soa_evidence.survival.intervals import limits
 from soa_evidence.survival.tallies import Tally, tally
 
@@ -70,7 +70,7 @@ def curves(
         reach = rows.reach(s, counted.time) - mine[0]
         for label, z in zip(labels, Z, strict=True):
             name = label if len(counts) == 1 else f"{label}, {counted.label}"
-            predicted = _predict(steps[mine], np.exp(betas @ z))
+            predicted = _predict(steps[mine], np.array([relative_hazard(label, z, beta) for beta in betas]))
             for k, cause in enumerate(result.causes):
                 variance = np.full(len(mine), np.nan)
                 if moved is not None:

@@ -15,6 +15,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 FEW_EVENTS = 10  # events for each coefficient
 FEW_CLUSTERS = 30
+SINGULAR = 1e-12  # smallest eigenvalue of a correlation matrix below which it has no inverse
 CONVERGED = 1e-9  # likelihood that may still be gained
 
 
@@ -24,7 +25,7 @@ def tests(found: Maximum, beta: FloatArray, covariance: FloatArray) -> pd.DataFr
 
     statistics = {
         "likelihood ratio": 2 * (found.likelihood - found.likelihood_at_zero),
-        "Wald": float(beta @ np.linalg.solve(covariance, beta)),
+        "Wald": _wald(beta, covariance),
         "score": found.score_statistic,
     }
     values = np.array(list(statistics.values()))
@@ -42,7 +43,7 @@ def wald(beta: FloatArray, covariance: FloatArray) -> pd.DataFrame:
     """Return the Wald test that all coefficients are 0."""
     from scipy.stats import chi2
 
-    statistic = float(beta @ np.linalg.solve(covariance, beta))
+    statistic = _wald(beta, covariance)
     return pd.DataFrame(
         {
             "test": ["Wald"],
@@ -51,6 +52,17 @@ def wald(beta: FloatArray, covariance: FloatArray) -> pd.DataFrame:
             "p_value": float(chi2.sf(statistic, len(beta))),
         }
     )
+
+
+def _wald(beta: FloatArray, covariance: FloatArray) -> float:
+    """Return Wald's statistic; missing where a robust covariance of few clusters has no inverse."""
+    scale = np.sqrt(np.diag(covariance))
+    if not (scale > 0).all():
+        return float("nan")
+    correlation = covariance / np.outer(scale, scale)
+    if np.linalg.eigvalsh(correlation)[0] < SINGULAR:
+        return float("nan")
+    return float(beta / scale @ np.linalg.solve(correlation, beta / scale))
 
 
 def checks(found: Maximum, events: int, clusters: IntArray | None) -> tuple[Check, ...]:

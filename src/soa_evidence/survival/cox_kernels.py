@@ -124,6 +124,7 @@ def group_sums(
     start: IntArray,
     enter: IntArray,
     linger: FloatArray,
+    offset: FloatArray,
     low: int,
     high: int,
     risk: FloatArray,
@@ -140,6 +141,8 @@ def group_sums(
     ----------
     enter, linger : arrays of shape (n,), or empty
         See `SortedRows`.
+    offset : array of shape (n,), or empty
+        Added to Z beta.
     risk : array of shape (n,), written
         Weight × exp(Z beta).
     left, events, lingering : arrays of shape (m, p + 1), written
@@ -148,13 +151,13 @@ def group_sums(
         Over rows by the group after which they are at risk.
     """
     p = Z.shape[1]
-    late, lingers = len(enter) > 0, len(linger) > 0
+    late, lingers, shifted = len(enter) > 0, len(linger) > 0, len(offset) > 0
     total = 0.0
     row, own = np.zeros(p + 1), np.zeros(p + 1)
     for g in range(low, high):
         own[:] = 0.0
         for i in range(start[g], start[g + 1]):
-            eta = 0.0
+            eta = offset[i] if shifted else 0.0
             for a in range(p):
                 eta += Z[i, a] * beta[a]
             r = weight[i] * np.exp(eta)

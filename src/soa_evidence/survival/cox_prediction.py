@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from soa_evidence.survival.cox import CoxResult
     from soa_evidence.survival.cox_rows import Design, SortedRows
 
-__all__ = ["curves", "standardised_profiles"]
+__all__ = ["curves", "relative_hazard", "standardised_profiles"]
 
 FloatArray = NDArray[np.float64]
 METHOD = "survival.cox"
+FARTHEST = 300.0  # exp of twice this is still a number
 
 
 def curves(
@@ -66,7 +67,7 @@ def curves(
                 if profiles is None
                 else f"{label}, {counted.label}"
             )
-            ratio = np.exp(z @ beta)
+            ratio = relative_hazard(label, z, beta)
             q = hazard[:, None] * z - tilted
             variance = ratio**2 * (own + np.einsum("ti,ij,tj->t", q, covariance, q))
             made[name] = _curve(
@@ -89,6 +90,17 @@ def standardised_profiles(
     return labels, (X - rows.centre) / rows.scale
 
 
+def relative_hazard(label: str, z: FloatArray, beta: FloatArray) -> float:
+    """Return exp(z'b), refusing a profile so far from the data that it overflows."""
+    linear = float(z @ beta)
+    if not abs(linear) < FARTHEST:
+        raise InputError(
+            f"Profile '{label}' has a log relative hazard of {linear:.3g} against the average row, beyond "
+            "what can be computed; are its covariates in the units of the data?"
+        )
+    return float(np.exp(linear))
+
+
 def _curve(
     name: str,
     counted: Tally,
@@ -104,7 +116,8 @@ def _curve(
     width = np.divide(
         float(ndtri((1 + level) / 2)) * se, hazard, out=np.full(len(se), np.nan), where=hazard > 0
     )
-    low, high = hazard * np.exp(-width), hazard * np.exp(width)
+    with np.errstate(over="ignore"):  # a limit without bound is one
+        low, high = hazard * np.exp(-width), hazard * np.exp(width)
     survival = estimand == "survival"
     return Curve(
         estimand=estimand,

@@ -259,6 +259,8 @@ def _standardised(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     from soa_evidence.survival.cox_kernels import column_moments, place_rows
 
+    if not design:
+        return np.zeros((len(order), 0)), np.zeros(0), np.zeros(0)
     columns_ = np.empty((len(design), len(order)))
 
     def take(j: int) -> tuple[float, float]:

@@ -24,6 +24,7 @@ __all__ = [
     "Hazards",
     "Sweep",
     "derivatives",
+    "exposures",
     "hazards",
     "information",
     "score_residuals",
@@ -37,6 +38,7 @@ IntArray = NDArray[np.int64]
 # Products of blocks no larger than this stay in the processor's cache, and below the size at which the linear
 # algebra library would split each among threads, which costs far more than it gains on a busy machine.
 _BLOCK = 200_000
+TINY = 1e-150  # weight at risk whose inverse squared is still a number
 _PIECE = 65_536  # rows a thread takes at a time
 _LATE_PIECES = 4  # with delayed entry each piece of work needs a table of its own
 
@@ -84,9 +86,17 @@ class Hazards:
 
 
 def sweep(
-    rows: SortedRows, beta: FloatArray, *, efron: bool, scale: FloatArray | None = None
+    rows: SortedRows,
+    beta: FloatArray,
+    *,
+    efron: bool,
+    scale: FloatArray | None = None,
+    offset: FloatArray | None = None,
 ) -> Sweep | None:
-    """Return the sweep at standardised coefficients `beta`, or None where it overflows."""
+    """Return the sweep at standardised coefficients `beta`, or None where it overflows.
+
+    `offset` is added to the linear predictor, row by row in sorted order.
+    """
     from soa_evidence.survival.cox_kernels import group_sums, hazard_steps, risk_sums
 
     n, m, k = len(rows.Z), len(rows.stratum), rows.Z.shape[1] + 1
@@ -94,11 +104,12 @@ def sweep(
     risk, left, events = np.empty(n), np.empty((m, k)), np.zeros((m, k))
     lingering = np.zeros((m, k)) if len(rows.linger) else none
     late = len(rows.enter) > 0
+    offset = np.zeros(0) if offset is None else offset
 
     def add_up(span: tuple[int, int]) -> tuple[float, FloatArray]:
         entered = np.zeros((m, k)) if late else none
         linear = group_sums(
-            rows.Z, beta, rows.weight, rows.died, rows.start, rows.enter, rows.linger, *span,
+            rows.Z, beta, rows.weight, rows.died, rows.start, rows.enter, rows.linger, offset, *span,
             risk, left, events, lingering, entered,
         )  # fmt: skip
         return linear, entered
@@ -107,6 +118,11 @@ def sweep(
     entered = np.sum([part for _, part in parts], axis=0) if late else none
     at_risk = risk_sums(left, entered, lingering, rows.remaining, rows.present, rows.stratum)
     if not np.isfinite(at_risk).all():
+        return None
+    # The least that ties leave at risk: 0 where relative risks are too small, or late entry rounds them away.
+    tied = np.flatnonzero(rows.deaths)
+    least = at_risk[tied, 0] - events[tied, 0] * (1 - 1 / rows.deaths[tied] if efron else 0.0)
+    if (least <= TINY).any():
         return None
     scale = np.zeros(0) if scale is None else scale
     logs, steps, means, outer = hazard_steps(at_risk, events, rows.event_weight, rows.deaths, efron, scale)
@@ -152,8 +168,17 @@ def derivatives(rows: SortedRows, found: Sweep) -> tuple[FloatArray, FloatArray]
     return rows.observed - rows.event_weight @ found.means[:, 2], information(rows, found, 0)
 
 
-def information(rows: SortedRows, found: Sweep, power: int) -> FloatArray:
-    """Return the information with each event weighted by scale to `power`, shape (p, p)."""
+def exposures(rows: SortedRows, found: Sweep, power: int = 0) -> FloatArray:
+    """Return weight × exp(eta) × hazard each row is exposed to, its steps weighted by scale to `power`."""
+    run, expose = _exposing(rows, found, power)
+    side_by_side(expose, spans(len(run), _PIECE))
+    return run
+
+
+def _exposing(
+    rows: SortedRows, found: Sweep, power: int
+) -> tuple[FloatArray, Callable[[tuple[int, int]], None]]:
+    """Return the exposures, still to be filled, and what fills those of a span of rows."""
     from soa_evidence.survival.cox_kernels import runs
 
     run_by = hazards(rows, found, power)
@@ -164,6 +189,12 @@ def information(rows: SortedRows, found: Sweep, power: int) -> FloatArray:
     def expose(span: tuple[int, int]) -> None:
         runs(found.risk, rows.died, rows.group, rows.enter, rows.linger, total, own, beyond, *span, run)
 
+    return run, expose
+
+
+def information(rows: SortedRows, found: Sweep, power: int) -> FloatArray:
+    """Return the information with each event weighted by scale to `power`, shape (p, p)."""
+    run, expose = _exposing(rows, found, power)
     return np.asarray(second_moments(rows.Z, run, first=expose) - found.outer[power])
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from soa_evidence.results import Curve
 from soa_evidence.survival import fine_gray_influence, influence_rows
-from soa_evidence.survival.cox_prediction import standardised_profiles
+from soa_evidence.survival.cox_prediction import relative_hazard, standardised_profiles
 from soa_evidence.survival.cox_sweep import Sweep, hazards, times_matrix
 from soa_evidence.survival.intervals import limits
 from soa_evidence.survival.tallies import Tally, tally
@@ -61,7 +61,7 @@ def curves(
         variances = np.full((len(Z), len(mine)), np.nan) if moved is None else moved.variances(s, mine, q)
         for label, z, variance in zip(labels, Z, variances, strict=True):
             name = label if len(counts) == 1 else f"{label}, {counted.label}"
-            ratio = float(np.exp(z @ beta))
+            ratio = relative_hazard(label, z, beta)
             H, se = ratio * hazard[reach, 0], ratio * np.sqrt(np.maximum(variance, 0.0))[reach - mine[0]]
             made[name] = _curve(name, counted, -np.expm1(-H), np.exp(-H) * se, level, result)
     return made

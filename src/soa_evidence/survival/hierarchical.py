@@ -15,7 +15,7 @@ surgery change fast in the first months and slowly after years, the walk leaves 
 one another where events are few, and unlike a spline it has closed-form integrals and its bands are those
 that registries print. `departure` lets the ratio between classes change with time, shrunk towards a constant
 ratio. `x` is centred on all patients, `shape` has mean 0 over the years, so `level_j` is unit j's mean log
-hazard a year for the average case mix. The priors are in `priors.py`.
+hazard a year for the average case mix. The priors are in `priors`.
 
 What comes out (`HierarchicalResult`), for *these units* as they are and for *units as a kind*, which are
 never mixed, all at the case mix of all patients (g-computation): the *net* probability of no revision by each

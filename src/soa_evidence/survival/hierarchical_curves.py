@@ -27,7 +27,7 @@ FloatArray = NDArray[np.float64]
 What = Literal["net", "crude", "dead", "lost", "free"]
 
 REACH = 5.2  # spreads from a class's level; beyond the outermost of 11 quadrature points
-_TOLERANCE = 1e-3  # of a generous bound, for the draw with the widest span; real errors are below 1e-5
+_TOLERANCE = 1e-4  # of a bound, for the draw with the widest span; other draws come far nearer
 _FEWEST_NODES, _MOST_NODES = 6, 48
 _CHUNK = 500  # draws at a time, to bound memory
 _SMALLEST = 1e-300
@@ -44,8 +44,9 @@ class Curves:
     nodes : array of shape (N,)
         Chebyshev points in the span, from -1 to 1.
     logs : dict of arrays of shape (S, G, N, T) or (S, G, N, 1)
-        Logarithms at the points: ``net`` and ``crude`` probability of revision, ``dead``, years ``lost`` to
-        revision were nobody to die (these less the level), ``dead``, and years ``free``, alive and unrevised.
+        Logarithms at the points: ``net`` and ``crude`` probability of revision and years ``lost`` to revision
+        were nobody to die (these less the level), probability of being ``dead``, and years ``free``, alive
+        and unrevised.
     """
 
     centre: FloatArray
@@ -63,7 +64,8 @@ class Curves:
         value = np.matmul(share, logs)
         if what not in ("dead", "free"):
             value = value + level[:, :, None]
-        return np.asarray(np.exp(value))
+        # Between points a probability that is nearly 1 may come out above it.
+        return np.asarray(np.exp(np.minimum(value, 0.0) if what in ("net", "crude", "dead") else value))
 
     def average(self, what: What, level: FloatArray, group: int, weight: FloatArray) -> FloatArray:
         """Weighted mean over levels (S, m) of one class with weights (m,), at all times; shape (S, T)."""

@@ -54,7 +54,7 @@ def standardise(
     net, crude, dead = np.zeros((S, G, N, T)), np.zeros((S, G, N, T)), np.zeros((S, G, N, T))
     years = np.zeros((S, G, N, 2))
     for s in prange(S):
-        hazard2 = np.empty(T)
+        rise2 = np.empty(T)
         alive = np.empty(T)
         rise1 = np.empty(T)
         for g in range(G):
@@ -63,8 +63,8 @@ def standardise(
             for p in range(P):
                 total = 0.0
                 for k in range(T):
-                    hazard2[k] = death_hazard[s, g, band[k]] * death_kinds[s, p]
-                    total += hazard2[k] * width[k]
+                    rise2[k] = death_hazard[s, g, band[k]] * death_kinds[s, p] * width[k]
+                    total += rise2[k]
                     alive[k] = np.exp(-total)
                 for n in range(N):
                     factor = np.exp(level[s, g, n]) * kinds[s, p]
@@ -81,15 +81,15 @@ def standardise(
                             lost += width[k] * (before + (1.0 - before) * rise / 2)
                         joint = (1.0 - risk) * alive[k]
                         left = before_joint - joint
-                        both = rise + hazard2[k] * width[k]
+                        both = rise + rise2[k]
                         if both > NEARLY_FLAT:
                             rate = left / both
                             revised += rate * rise
-                            died += left - rate * rise
+                            died += rate * rise2[k]
                             free += rate * width[k]
                         else:
                             revised += before_joint * rise
-                            died += before_joint * (both - rise)
+                            died += before_joint * rise2[k]
                             free += width[k] * (before_joint + joint) / 2
                         before, before_joint = risk, joint
                         net[s, g, n, k] += share[p] * risk

@@ -96,7 +96,8 @@ def revision_peak(cells: Cells, block: Block, priors: HierarchicalPriors) -> Pea
         peak = _expand_revision(cells, block, basis, u, phi)
         if max(np.abs(step).max(), np.abs(step_u).max()) < _CLOSE_ENOUGH:
             break
-    share = spread[own] ** 2 / (spread[own] ** 2 + 1 / peak.unit_information)
+    told_by_unit = spread[own] ** 2 * peak.unit_information
+    share = told_by_unit / (1 + told_by_unit)
     told = 2 * np.bincount(own, weights=share**2, minlength=G)
     return replace(peak, log_spread=np.log(spread), spread_information=told)
 

@@ -8,8 +8,8 @@ Tools: ROBINS-I (`robins_i`) for non-randomised studies, RoB 2 (`rob2`) for rand
 When not to use it: to weight studies in a pool (a judgement is no number; see the quality weights of
 `bayes`); for studies that compare nothing.
 
-Checked against: every path of the tools' published algorithms and criteria (tests/unit), and for RoB 2 the
-full table of answers against a second way of writing the algorithm (tests/reference/appraisal).
+Checked against: every path of the tools' published algorithms and criteria; RoB 2 for every combination of
+answers against its tables written a second way (tests/unit/test_appraisal.py).
 """
 
 from __future__ import annotations

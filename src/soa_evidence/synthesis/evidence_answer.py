@@ -209,10 +209,7 @@ def _ways(classical: pairwise.PairwiseResult, posterior: bayes.BayesResult | Non
         rows += [("average, common effect", *_row(classical.common.table()))]
         centre = float(classical.pooled.table()["estimate"].iloc[0])
         predicted: list[Any] = list(classical.prediction.itertuples())
-        rows += [
-            (f"new study, {classical.method}, {NAMES[r.interval]}", centre, r.lower, r.upper)
-            for r in predicted
-        ]
+        rows += [(f"new study, {NAMES[r.interval]}", centre, r.lower, r.upper) for r in predicted]
     return pd.DataFrame(rows, columns=["way", "estimate", "lower", "upper"])
 
 

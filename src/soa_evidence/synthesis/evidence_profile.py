@@ -15,7 +15,7 @@ import pandas as pd
 
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.results import Check
-from soa_evidence.synthesis import appraisal, evidence_review, evidence_sets
+from soa_evidence.synthesis import appraisal, evidence_sets
 from soa_evidence.synthesis.bias_tools import ANSWERS
 
 __all__ = ["JOINED", "Profile", "fit", "join"]
@@ -96,7 +96,6 @@ def fit(
     results: pd.DataFrame,
     questions: pd.DataFrame,
     bias_answers: pd.DataFrame,
-    certainty: pd.DataFrame,
 ) -> Profile:
     """Return one study of the register.
 
@@ -104,7 +103,7 @@ def fit(
     ----------
     study
         Its name, e.g. ``"hagen-2010"``.
-    studies, results, questions, bias_answers, certainty
+    studies, results, questions, bias_answers
         The tables of the packages of published evidence.
 
     Raises
@@ -118,23 +117,22 @@ def fit(
             f"There is no study {study!r} in the register.{nearest(study, known)} Known: {', '.join(known)}."
         )
     register = join(results, studies)
-    review = evidence_review.fit(
-        register, questions=questions, bias_answers=bias_answers, certainty=certainty
-    )
+    sets = evidence_sets.choose(register, questions)
+    used = {name for one in sets.values() if one.pool and len(one) > 1 for name in one.included["result_id"]}
     own = evidence_sets.readings(register)
     own = own[own["study_id"] == study].reset_index(drop=True)
     row: pd.Series[Any] = studies[studies["study_id"] == study].iloc[0]
     given = bias_answers[bias_answers["study_id"] == study]
-    judged = review.bias.domains[review.bias.domains["study"] == study]
-    overall = review.bias.of(study) if len(given) else "not assessed"
+    bias = appraisal.fit(given) if len(given) else None
+    overall = "not assessed" if bias is None else bias.of(study)
     return Profile(
         study=study,
         label=str(row["label"]),
         about=_about(row),
         results=own,
-        pooled=tuple(name for name in own["result_id"] if name in review.used),
+        pooled=tuple(name for name in own["result_id"] if name in used),
         judgement=overall,
-        bias=_bias(judged),
+        bias=_bias(None if bias is None else bias.domains),
         answers=_answers(given),
         checks=_checks(own, overall, row),
     )
@@ -150,9 +148,9 @@ def _about(row: pd.Series[Any]) -> pd.DataFrame:
     return pd.DataFrame([(name, str(text)) for name, text in told], columns=["what", "told"])
 
 
-def _bias(judged: pd.DataFrame) -> pd.DataFrame:
+def _bias(judged: pd.DataFrame | None) -> pd.DataFrame:
     kept = ["domain", "name", "judgement", "decided_by", "because"]
-    if judged.empty:
+    if judged is None:
         return pd.DataFrame([("–", "all domains", "not assessed", "a review, or nothing is compared", "")],
                             columns=kept)  # fmt: skip
     return judged[kept].reset_index(drop=True)

@@ -177,7 +177,7 @@ def _rebuild(shown: Published, time: FloatArray, survival: FloatArray, power: fl
             censored = round(number * -np.expm1(-rate * length))
             assumed += number
             _, state = reconstruct_steps.walk(
-                number, censored, number, values, share, state, power, events, before
+                number, censored, number - censored, values, share, state, power, events, before
             )
         found = int(events.sum())
         total += found

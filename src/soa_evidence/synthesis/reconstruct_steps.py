@@ -7,7 +7,7 @@ numbers at risk give how many leave in all. Censorings C are spread over the int
 .. math:: d_k = \text{round}\{n_k (1 - S_k / \hat S_{k-1})\}
 
 with n those still at risk and :math:`\hat S` the *rebuilt* curve so far, so that rounding never adds up. C is
-the largest number for which events and censorings do not exceed those who leave, found by halving.
+the smallest number with which as many leave as must, found by halving; one who is over goes at the end.
 
 Checked against: a plain loop over every possible number of censorings (tests/properties).
 """
@@ -88,19 +88,19 @@ def fill(
     if total > leave:
         _, end = walk(number, 0, leave, shown, share, survival, power, events, before)
         return 0, 0, total - leave, end
-    low, high = 0, leave  # low always fits
+    low, high = -1, leave  # the fewest censorings with which at least as many leave as must
     while high - low > 1:
         middle = (low + high) // 2
         total, _ = walk(number, middle, number, shown, share, survival, power, events, before)
-        if middle + total <= leave:
-            low = middle
-        else:
+        if middle + total >= leave:
             high = middle
+        else:
+            low = middle
     total, end = walk(number, high, number, shown, share, survival, power, events, before)
     censored = high
-    if high + total > leave:
-        total, end = walk(number, low, number, shown, share, survival, power, events, before)
-        censored = low
+    if high + total > leave:  # one censored fewer, and those left over go at the end
+        censored = high - 1
+        total, end = walk(number, censored, number, shown, share, survival, power, events, before)
     return censored, leave - censored - total, 0, end
 
 
@@ -122,12 +122,12 @@ def fill_to_events(
     low, high = -1, number
     while high - low > 1:
         middle = (low + high) // 2
-        total, _ = walk(number, middle, number, shown, share, survival, power, events, before)
+        total, _ = walk(number, middle, number - middle, shown, share, survival, power, events, before)
         if total <= wanted:
             high = middle
         else:
             low = middle
-    total, end = walk(number, high, number, shown, share, survival, power, events, before)
+    total, end = walk(number, high, number - high, shown, share, survival, power, events, before)
     return high, total, end
 
 

@@ -104,8 +104,14 @@ def from_table(
             f"The limits of {label!r} are those of more than {MOST_PEOPLE:,} people; are they standard "
             "errors, or rounded to nothing?"
         )
+    central = _build(rows.time, rows.used, blocks)
+    if not (central["event"] == 1).any():
+        raise InputError(
+            f"The limits of {label!r} are so wide that they are those of less than one event; nothing can be "
+            "rebuilt from them. Are they limits of another level or quantity?"
+        )
     rng = np.random.default_rng(seed)
-    parts = [_build(rows.time, rows.used, blocks).assign(replicate=0)]
+    parts = [central.assign(replicate=0)]
     for replicate in range(1, replicates + 1):
         survival, variance = _within_rounding(rows, level, rng)
         parts.append(

@@ -28,7 +28,7 @@ from soa_evidence.synthesis import chi_square_mixture
 from soa_evidence.synthesis.heterogeneity import log_likelihood, solve_q
 from soa_evidence.synthesis.studies import Batch, FloatArray, require_choice
 
-__all__ = ["KINDS", "interval", "q_profile_many"]
+__all__ = ["KINDS", "interval", "likelihood_limits", "q_profile_many"]
 
 KINDS = ("q_profile", "biggerstaff_tweedie", "profile_likelihood")
 _FURTHEST = 1e12  # times the largest sampling variance or squared distance: never reached by a real limit
@@ -89,16 +89,23 @@ def _biggerstaff_tweedie(batch: Batch, level: float) -> tuple[float, float]:
 
 
 def _profile_likelihood(batch: Batch, level: float, tau2: float, *, restricted: bool) -> tuple[float, float]:
-    top = float(log_likelihood(batch, np.array([tau2]), restricted=restricted)[0])
-    allowed = 0.5 * float(stats.chi2.ppf(level, 1))
+    def log_l(value: float) -> float:
+        return float(log_likelihood(batch, np.array([value]), restricted=restricted)[0])
+
+    return likelihood_limits(log_l, tau2, level=level, step=float(max(batch.variance.max(), tau2)))
+
+
+def likelihood_limits(
+    log_l: Callable[[float], float], best: float, *, level: float, step: float
+) -> tuple[float, float]:
+    """Return where a log-likelihood of a variance falls by the chi-square limit, below and above `best`."""
+    top, allowed = log_l(best), 0.5 * float(stats.chi2.ppf(level, 1))
 
     def beyond(value: float) -> float:
-        here = float(log_likelihood(batch, np.array([value]), restricted=restricted)[0])
-        return (top - here) - allowed
+        return (top - log_l(value)) - allowed
 
-    lower = 0.0 if tau2 == 0 or beyond(0.0) <= 0 else _solve(beyond, 0.0, tau2)
-    start = float(max(batch.variance.max(), tau2))
-    return lower, tau2 + _root(lambda more: beyond(tau2 + more), start)
+    lower = 0.0 if best == 0 or beyond(0.0) <= 0 else _solve(beyond, 0.0, best)
+    return lower, best + _root(lambda more: beyond(best + more), step)
 
 
 def _root(rising: Callable[[float], float], start: float) -> float:

@@ -3,7 +3,28 @@
 Importing this package loads neither PyMC nor a sampler; that happens inside `fit`.
 """
 
-from soa_evidence.units import binomial, classes, coverage, false_discovery, funnel
+from soa_evidence.units import (
+    binomial,
+    classes,
+    coverage,
+    cusum,
+    direct_standardisation,
+    false_discovery,
+    funnel,
+    indirect_standardisation,
+    spc,
+)
 from soa_evidence.units.contrasts import margins
 
-__all__ = ["binomial", "classes", "coverage", "false_discovery", "funnel", "margins"]
+__all__ = [
+    "binomial",
+    "classes",
+    "coverage",
+    "cusum",
+    "direct_standardisation",
+    "false_discovery",
+    "funnel",
+    "indirect_standardisation",
+    "margins",
+    "spc",
+]

@@ -9,7 +9,7 @@ The model, for y events among n patients of unit j (class g) with case-mix patte
 
 `x` is centred on the reference population (all patients of all units), so `level_j` is the log odds of unit j
 for its average case mix. Every class has a spread of its own, drawn towards what is typical of the classes:
-a class with many units learns its own, a class with three stays honestly wide. The priors are in `priors.py`.
+a class with many units learns its own, a class with three stays honestly wide. The priors are in `priors`.
 
 What comes out (`BinomialResult`): each class's risk standardised to one case mix (g-computation), its
 difference per 1,000 patients and odds ratio against a reference, and the posterior probability of being

@@ -109,6 +109,7 @@ def log_density(
     sigma: float,
     u: float,
 ) -> float:
+    """Return h at `u`."""
     lift = math.exp(u)
     total = seen * u - 0.5 * ((u - mu) / sigma) ** 2
     for b in range(first, last):

@@ -30,7 +30,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "questions": (
         "question_id", "topic", "question", "outcome", "outcome_words", "joints", "contrasts", "measure",
         "alike", "alike_because", "follow_up", "pool", "not_pooled_because", "start", "less_words",
-        "more_words", "unit", "baseline_per_1000", "baseline_result",
+        "more_words", "unit", "baseline_per_1000", "baseline_result", "caveat",
     ),
     "bias_answers": ("study_id", "tool", "domain", "question", "answer", "reason"),
     "certainty": ("question_id", "domain", "steps", "how", "reason"),

@@ -135,7 +135,7 @@ def results(hash: str) -> Field:
         number("upper_printed", "Upper limit as printed", "Of the interval", unit="as printed",
              required=False),
         number("level", "Level", "Of the printed interval", unit="proportion", required=False, minimum=0),
-        text("p_printed", "p as printed", "With its sign", required=False),
+        text("p_printed", "P-value as printed", "With its sign", required=False),
         text("exposed_is", "The exposed are", "Less or more concentrated, or neither",
              levels=("less", "more", "neither")),
         text("direction", "Direction", "What the coded effect means", levels=(DIRECTION, NO_DIRECTION)),
@@ -258,6 +258,7 @@ def appraisal(hash: str) -> Field:
         number("baseline_per_1000", "Assumed risk", "Without the effect, in the more concentrated arm",
                unit="per 1,000 patients", required=False, minimum=0),
         text("baseline_result", "Risk taken from", "Row of published-results", required=False),
+        text("caveat", "Caveat", "What to bear in mind beside the answer", required=False),
     ]  # fmt: skip
     answers = [
         text("study_id", "Study", "As in published-studies; the answers are of its main result"),

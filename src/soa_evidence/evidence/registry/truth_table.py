@@ -43,8 +43,8 @@ class TruthTable:
     Attributes
     ----------
     table : DataFrame
-        quantity, label, estimate, lower, upper, truth, holds (whether the interval holds the truth); without
-        rows for own data.
+        quantity, label, estimate, lower, upper and truth per 1,000 patients, holds (whether the interval
+        holds the truth); without rows for own data.
     known : bool
         Whether the truth is known.
     checks : tuple of Check
@@ -118,7 +118,9 @@ def _beside(
     shown = estimates.table(LEVEL)[["label", "estimate", "lower", "upper"]]
     true = truth.loc[list(shown["label"])].to_numpy(float)
     holds = (shown["lower"].to_numpy() <= true) & (true <= shown["upper"].to_numpy())
-    return shown.assign(quantity=quantity, truth=true, holds=np.asarray(holds))
+    per = 1.0 if quantity.startswith("difference") else 1000.0  # differences come per 1,000 already
+    shown[["estimate", "lower", "upper"]] *= per
+    return shown.assign(quantity=quantity, truth=per * true, holds=np.asarray(holds))
 
 
 def _truth(registry: Registry, quantity: Quantity, joint: str, years: float) -> pd.Series[float]:

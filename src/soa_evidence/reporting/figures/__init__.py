@@ -12,6 +12,7 @@ from soa_evidence.reporting.figures.risk_of_bias import risk_of_bias
 from soa_evidence.reporting.figures.stacked_incidence import stacked_incidence
 from soa_evidence.reporting.figures.study_forest import study_forest
 from soa_evidence.reporting.figures.survival_curves import survival_curves
+from soa_evidence.reporting.figures.survivorship import survivorship
 
 __all__ = [
     "Figure",
@@ -26,4 +27,5 @@ __all__ = [
     "stacked_incidence",
     "study_forest",
     "survival_curves",
+    "survivorship",
 ]

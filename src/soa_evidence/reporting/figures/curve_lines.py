@@ -31,7 +31,14 @@ __all__ = [
 _POINTS = 240  # more steps than this cannot be told apart at the width of a page
 _READINGS = 11
 _NAME_HEIGHT = 36  # pixels of a name with its value beneath
-_DASHES: tuple[Any, ...] = ("solid", (0, (6, 3)), (0, (1.5, 2)), (0, (8, 2, 1.5, 2)))
+_DASHES: tuple[Any, ...] = (
+    "solid",
+    (0, (6, 3)),
+    (0, (1.5, 2)),
+    (0, (8, 2, 1.5, 2)),
+    (0, (12, 4)),
+    (0, (3, 1.2)),
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -185,9 +192,8 @@ def frame_axes(axes: Any, lines: Lines, size: style.Size) -> None:
 
 def style_percent(axes: Any) -> None:
     """Write shares as percentages along the vertical axis, with as many decimals as its steps need."""
-    ticks = axes.get_yticks()
-    step = float(np.diff(ticks).min()) if len(ticks) > 1 else 0.1
-    places = 0 if step >= 0.00999 else 1 if step >= 0.000999 else 2
+    ticks = 100 * np.asarray(axes.get_yticks())
+    places = next((p for p in (0, 1, 2) if np.allclose(ticks, np.round(ticks, p), atol=1e-6)), 2)
     axes.yaxis.set_major_formatter(lambda value, _: formats.percent(value, places))
 
 

@@ -19,7 +19,7 @@ from soa_evidence.results import Curve
 __all__ = ["stacked_incidence"]
 
 _PANEL = 300
-_POINTS = 150  # more steps cannot be told apart at a panel's width
+_POINTS = 80  # more steps cannot be told apart at a panel's width
 #: Hues of Okabe and Ito, each with a hatch of its own so that colour is never needed alone.
 _FILLS = (
     ("#0072b2", ""),
@@ -179,11 +179,8 @@ def _panel(
     middles = []
     for k, (hue, hatch) in enumerate(_FILLS[: len(causes)]):
         axes.fill_between(
-            time, stack[k], stack[k + 1], step="post", facecolor=hue, alpha=0.55, linewidth=0, zorder=2
-        )
-        axes.fill_between(
-            time, stack[k], stack[k + 1], step="post", facecolor="none", edgecolor=style.INK, hatch=hatch,
-            linewidth=0, alpha=0.45, zorder=3,
+            time, stack[k], stack[k + 1], step="post", facecolor=hue, edgecolor=style.INK, hatch=hatch,
+            alpha=0.55, linewidth=0, zorder=2,
         )  # fmt: skip
         axes.plot(time, stack[k + 1], color=style.INK, linewidth=0.8, drawstyle="steps-post", zorder=4)
         middles.append(float(stack[k, -1] + stack[k + 1, -1]) / 2)

@@ -150,7 +150,7 @@ def _interval(axes: Any, row: Any, y: float) -> None:
         wide = 3 if row.what == _STUDY else 2
         axes.plot([left, right], [y, y], color=hue, linewidth=wide, zorder=4, solid_capstyle="butt")
     if row.what == _NEW:
-        for x in (left, right):
+        for x in (end for end, cut in ((left, row.lower < low), (right, row.upper > high)) if not cut):
             axes.plot([x, x], [y - 0.1, y + 0.1], color=hue, linewidth=2, zorder=4)
     for cut, x, mark in ((row.lower < low, low, "<"), (row.upper > high, high, ">")):
         if cut:
@@ -165,7 +165,7 @@ def _value(row: Any, places: int, size: style.Size) -> str:
     weight = getattr(row, "weight_percent", float("nan"))
     if size.narrow or row.what != _STUDY or weight != weight:
         return text
-    return f"{text}   {formats.fixed(weight, 0)}%"
+    return f"{text} · {formats.fixed(weight, 0)}%"
 
 
 def _figure(value: float, places: int) -> str:

@@ -125,8 +125,8 @@ def _draw_risk(
     text = {"fontsize": 12 if size.narrow else style.SMALL, "va": "center"}
     for at, line in enumerate(lines.lines):
         y = _RISK_HEAD + _ROW * (2 if size.narrow else 1) * at
-        place, name = ((0, y), line.label) if size.narrow else ((1, y), safe.shorten(line.label, 24))
-        shift = (0, 0) if size.narrow else (20, 0)
+        place, name = ((0, y), line.label) if size.narrow else ((1, y), safe.shorten(line.label, 21))
+        shift = (0, 0) if size.narrow else (28, 0)
         axes.annotate(
             safe.shorten(name, 40),
             place,
