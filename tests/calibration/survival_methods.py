@@ -80,7 +80,9 @@ def rates(frame: pd.DataFrame) -> Iterator[Claim]:
     for interval, table in (("exact", found.table()), ("normal", found.rate.table())):
         yield from _table("rates", "rate", interval, table)
     for interval in ("exact", "wald"):
-        yield from _table("rates.ratio", "rate ratio", interval, found.ratio(GENERAL, interval=interval))
+        table = found.ratio(GENERAL, interval=interval)
+        table[["estimate", "lower", "upper"]] = np.log(table[["estimate", "lower", "upper"]])
+        yield from _table("rates.ratio", "log rate ratio", interval, table)
 
 
 def cox(frame: pd.DataFrame) -> Iterator[Claim]:
@@ -170,8 +172,8 @@ def rate_regression(frame: pd.DataFrame) -> Iterator[Claim]:
         frame, events="revised", years="time_years", covariates=["unit_class"],
         reference={"unit_class": GENERAL},
     )  # fmt: skip
-    table = fitted.log_rate_ratio.table(transform="exp").assign(label=SPECIALIST)
-    yield from _table("rate_regression", "rate ratio", "Poisson", table)
+    table = fitted.log_rate_ratio.table().assign(label=SPECIALIST)
+    yield from _table("rate_regression", "log rate ratio", "Poisson", table)
 
 
 def tests_of_nothing(frame: pd.DataFrame) -> Iterator[Claim]:
@@ -200,7 +202,7 @@ METHODS: dict[str, tuple[Callable[[pd.DataFrame], Iterator[Claim]], ...]] = {
         smooth,
         multistate,
     ),
-    "null": (tests_of_nothing, fine_gray),
+    "alike": (tests_of_nothing, fine_gray),
     "constant": (rates, rate_regression),
     "clustered": (cox_robust, frailty),
 }

@@ -6,7 +6,7 @@ and brings older people's follow-up to an end.
 
     plain      two reasons of revision with hazards of different shape, age and sex bear on both and on death,
                referral depends on what is recorded, units are alike
-    null       the same, with classes alike in everything
+    alike      the same, with classes alike in everything
     constant   one reason at a constant hazard, no case mix: what a rate describes whole
     clustered  plain, with units and surgeons that differ (log-normal, SD 0.3 and 0.2), 40 units a class
 """
@@ -127,7 +127,10 @@ class World:
         found["log subhazard ratio", "specialist"] = 0.0  # asked where classes are alike
         hazard = p["baseline.hip.infection.ten_year"] / 1000
         found["rate", GENERAL], ratio = 100 * hazard, np.exp(p["class.specialist.infection"])
-        found["rate", SPECIALIST], found["rate ratio", SPECIALIST] = 100 * hazard * ratio, float(ratio)
+        found["rate", SPECIALIST], found["log rate ratio", SPECIALIST] = (
+            100 * hazard * ratio,
+            float(np.log(ratio)),
+        )
         return found
 
 
@@ -143,12 +146,12 @@ def _mean_to_horizon(failed: np.ndarray) -> float:
 WORLDS = {
     world.name: world
     for world in (
-        World(name="plain", changed=_SIMPLE | _NO_REVISION | _TWO_REASONS, rows=1200, replicates=400),
+        World(name="plain", changed=_SIMPLE | _NO_REVISION | _TWO_REASONS, rows=1200, replicates=2000),
         World(
-            name="null",
+            name="alike",
             changed=_SIMPLE | _NO_REVISION | _TWO_REASONS | {"class.*": 0, "referral.*": 0},
             rows=1200,
-            replicates=400,
+            replicates=2000,
         ),
         World(
             name="constant",
@@ -160,7 +163,7 @@ WORLDS = {
                 "class.specialist.*": -0.4,
             },
             rows=400,
-            replicates=800,
+            replicates=2000,
         ),
         World(
             name="clustered",
@@ -170,7 +173,7 @@ WORLDS = {
             | {"spread.unit.*": 0.3, "spread.surgeon": 0.2}
             | {"units.count.specialist": 40, "units.count.general_large": 40},
             rows=4000,
-            replicates=200,
+            replicates=1000,
         ),
     )
 }
