@@ -12,7 +12,7 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = ("nhs-proms", "nhs-units", "published", "published-survivorship", "us-hospitals")
+SOURCES = ("nhs-proms", "nhs-units", "published", "published-survivorship", "us-hospitals", "programmes")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -200,6 +200,10 @@ def _ingest(given: argparse.Namespace) -> int:
             print(evidence.published.build(path, out))
         case "published", paths:
             raise InputError(f"published is made from one list of figures; {len(paths)} paths were given.")
+        case "programmes", [path]:
+            print(f"Built {evidence.programmes.build(path, out)}.")
+        case "programmes", paths:
+            raise InputError(f"programmes is made from one list of facts; {len(paths)} were given.")
         case "us-hospitals", [new_york, medicare]:
             print(f"Built {evidence.us_hospitals.new_york.build(new_york, out)}.")
             print(f"Built {evidence.us_hospitals.medicare.build(medicare, out)}.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from soa_evidence.evidence import (
     nhs_proms,
     nhs_units,
+    programmes,
     published,
     published_survivorship,
     registry,
@@ -26,6 +27,7 @@ __all__ = [
     "names",
     "nhs_proms",
     "nhs_units",
+    "programmes",
     "published",
     "published_survivorship",
     "registry",
