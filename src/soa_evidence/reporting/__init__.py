@@ -6,10 +6,11 @@ Nothing here estimates. Every object shows itself in a notebook through a MIME b
 
 from soa_evidence.reporting import figures, findings, graded, study_words, words
 from soa_evidence.reporting.citations import citations
+from soa_evidence.reporting.kinds import kinds
 from soa_evidence.reporting.numbers import Number, Numbers, number, numbers
 from soa_evidence.reporting.provenance import checks, evidence_used
 from soa_evidence.reporting.sentences import Given, Sentence, given, headline, sentence
-from soa_evidence.reporting.tables import table
+from soa_evidence.reporting.tables import stack, table
 
 __all__ = [
     "Given",
@@ -24,9 +25,11 @@ __all__ = [
     "given",
     "graded",
     "headline",
+    "kinds",
     "number",
     "numbers",
     "sentence",
+    "stack",
     "study_words",
     "table",
     "words",
