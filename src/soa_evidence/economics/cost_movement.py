@@ -72,8 +72,7 @@ class Movement:
 
     @property
     def dof(self) -> float:
-        """Degrees of freedom for intervals: families less one, or HRGs less one where families do not
-        differ."""
+        """Degrees of freedom: families less one, or HRGs less one where families do not differ."""
         return float(self.families - 1 if self.family_sd > 0 else self.hrgs - 1)
 
     def covariance(self, family: ArrayLike) -> FloatArray:

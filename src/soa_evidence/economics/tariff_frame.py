@@ -30,8 +30,7 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> N
 
 
 def amounts(frame: pd.DataFrame, column: str, *, above: float | None = None) -> NDArray[np.float64]:
-    """Return a column as finite numbers, 0 or more (or above `above`); else name the first row that is
-    not."""
+    """Return a column as finite numbers, 0 or more, or above `above`; the first that is not is named."""
     values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
     bad = ~np.isfinite(values) | ((values < 0) if above is None else (values <= above))
     if bad.any():

@@ -67,6 +67,8 @@ class InterventionRates:
         ratios as observed, missing for places not judged.
     ratio, use_ratio : Estimates
         q, and u where completion differs (else q again), by place; draws.
+    level : Estimates
+        "average ratio" of observed to expected, exp(b_0); draws.
     spread : Estimates
         Standard deviation of log ratio "between places" and "left for use"; draws.
     completion_share : Estimates
@@ -89,6 +91,7 @@ class InterventionRates:
     table: pd.DataFrame
     ratio: Estimates
     use_ratio: Estimates
+    level: Estimates
     spread: Estimates
     completion_share: Estimates
     chance_sd: float
@@ -102,8 +105,7 @@ class InterventionRates:
     def __repr__(self) -> str:
         shown = self.excess_gbp.table()[["label", "estimate", "lower", "upper"]].to_string(index=False)
         apparent = f"apparent excess £{self.apparent_gbp:,.0f}"
-        return f"Use of an operation in {len(self.table)} places; {apparent}
-{shown}"
+        return f"Use of an operation in {len(self.table)} places; {apparent}\n{shown}"
 
     def _repr_html_(self) -> str:
         body = self.excess_gbp.table()[["label", "estimate", "lower", "upper"]].to_html(
@@ -217,6 +219,10 @@ def fit(
         table=table,
         ratio=carry("observed over expected, chance allowed for", units, "ratio", quotient),
         use_ratio=carry("use over expected, chance and completion allowed for", units, "ratio", use),
+        level=carry(
+            "average ratio of observed to expected", ("average "
+                                                      "ratio",), "ratio", np.exp(found.coefficients[:, :1])
+        ),
         spread=carry("standard deviation of log ratio", ("between places", "left for use"), "log ratio",
                      np.column_stack([between, left])),
         completion_share=carry("share of the variance between places that completion could "
