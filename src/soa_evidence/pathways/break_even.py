@@ -87,8 +87,8 @@ def fit(
     Raises
     ------
     InputError
-        On a missing column, no lever, one named twice, a range out of order or not above 0, a target not above
-        0, or a negative running cost.
+        On a missing column, no lever, one named twice, a range out of order or not above 0, a target not
+        above 0, or a negative running cost.
     """
     for column in (lever, saves_low_gbp, saves_high_gbp, *([available] if available else [])):
         if column not in frame.columns:
@@ -101,7 +101,8 @@ def fit(
     if bad.any():
         at = int(np.argmax(bad))
         raise InputError(
-            f"Lever '{names[at]}' saves {low[at]:g} to {high[at]:g} a unit; expected a range above 0, in order."
+            f"Lever '{names[at]}' saves {low[at]:g} to {high[at]:g} a unit; expected a range above 0, in "
+            "order."
         )
     if not (np.isfinite(target_gbp) and target_gbp > 0):
         raise InputError(f"target_gbp={target_gbp!r}: expected pounds above 0.")
@@ -116,17 +117,25 @@ def fit(
     there = np.full(len(names), np.nan) if available is None else frame[available].to_numpy(dtype=float)
     known = np.flatnonzero(there > 0)
     checks = (_stated(names, low, high), _enough(units, there, names))
-    return BreakEvenResult(
-        needed=Estimates(
-            estimand="units needed to break even", labels=names, unit="units", method=METHOD, draws=units,
-            interval="Monte Carlo", checks=checks,
-        ),
-        share=Estimates(
-            estimand="units needed of those there are", labels=tuple(names[at] for at in known), unit="per cent",
-            method=METHOD, draws=100 * units[:, known] / there[known], interval="Monte Carlo", checks=checks,
-        ) if len(known) else None,
+    needed = Estimates(
+        estimand="units needed to break even",
+        labels=names,
+        unit="units",
+        method=METHOD,
+        draws=units,
+        interval="Monte Carlo",
         checks=checks,
-    )  # fmt: skip
+    )
+    share = Estimates(
+        estimand="units needed of those there are",
+        labels=tuple(names[at] for at in known),
+        unit="per cent",
+        method=METHOD,
+        draws=100 * units[:, known] / there[known],
+        interval="Monte Carlo",
+        checks=checks,
+    )
+    return BreakEvenResult(needed=needed, share=share if len(known) else None, checks=checks)
 
 
 def _stated(names: tuple[str, ...], low: np.ndarray, high: np.ndarray) -> Check:
