@@ -50,9 +50,8 @@ def from_priors(rng: np.random.Generator, seed: int) -> dict[str, float]:
         return {}
     found = intervention_rates.fit(frame, covariates=["x"], draws=DRAWS, seed=seed)
     adjusted = true / np.exp(slope * z)
-    cv = np.sqrt(np.expm1(found.spread.of("between places") ** 2))
     return {
-        "spread": float((cv < spread).mean()),
+        "spread": float((found.level.of("coefficient of variation") < spread).mean()),
         "slope": float((found.slopes.of("x") < slope).mean()),
         "ratio of one place": float((found.ratio.of("p0") < adjusted[0]).mean()),
         "level": float((found.level.of("average ratio") < np.exp(level)).mean()),

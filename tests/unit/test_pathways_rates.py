@@ -90,7 +90,7 @@ def test_a_known_spread_and_known_ratios_are_got_back():
     frame, truth = drawn(n=150, cv=0.3)
     found = intervention_rates.fit(frame, draws=DRAWS, seed=1)
     between = found.spread.table().iloc[0]
-    assert between["lower"] < np.sqrt(np.log1p(0.3**2)) < between["upper"]
+    assert between["lower"] < np.sqrt(special.polygamma(1, 1 / 0.3**2)) < between["upper"]
     table = found.ratio.table()
     held = ((table["lower"] <= truth) & (truth <= table["upper"])).mean()
     assert 0.90 <= held <= 0.99

@@ -13,7 +13,7 @@
 Where only a share of operations is counted and that share differs between places (log sd w, known from
 elsewhere),
 
-    log q_i = log u_i + log k_i,  Var log k = w²,  Var log u = max(0, log(1 + s²) - w²)
+    log q_i = log u_i + log k_i,  Var log q = ψ'(1/s²),  Var log k = w²,  Var log u = max(0, Var log q - w²)
 
 what is left for use u is the rest; log u given log q is normal with the mean drawn in by Var log u / Var log
 q. If w
@@ -39,6 +39,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.pathways import rates_frame as columns
@@ -68,7 +69,7 @@ class InterventionRates:
     ratio, use_ratio : Estimates
         q, and u where completion differs (else q again), by place; draws.
     level : Estimates
-        "average ratio" of observed to expected, exp(b_0); draws.
+        "average ratio", exp(b_0), and "coefficient of variation" between places, s; draws.
     spread : Estimates
         Standard deviation of log ratio "between places" and "left for use"; draws.
     completion_share : Estimates
@@ -186,7 +187,7 @@ def fit(
     quotient = found.ratio / factor
     rng = np.random.default_rng([seed, 1])
     use, left = _use(quotient, found, expects, completion_log_sd, rng)
-    between = np.sqrt(np.log1p(found.spread**2))
+    between = np.sqrt(_log_variance(found.spread))
     price = unit_cost_gbp / counted_share
     adjusted = expects * factor.mean(axis=0)
     table = pd.DataFrame(
@@ -220,8 +221,10 @@ def fit(
         ratio=carry("observed over expected, chance allowed for", units, "ratio", quotient),
         use_ratio=carry("use over expected, chance and completion allowed for", units, "ratio", use),
         level=carry(
-            "average ratio of observed to expected", ("average "
-                                                      "ratio",), "ratio", np.exp(found.coefficients[:, :1])
+            "average and coefficient of variation of the ratio",
+            ("average ratio", "coefficient of variation"),
+            "ratio",
+            np.column_stack([np.exp(found.coefficients[:, 0]), found.spread]),
         ),
         spread=carry("standard deviation of log ratio", ("between places", "left for use"), "log ratio",
                      np.column_stack([between, left])),
@@ -241,11 +244,16 @@ def fit(
     )  # fmt: skip
 
 
+def _log_variance(spread: FloatArray) -> FloatArray:
+    """Return the variance of the log of a gamma ratio with this coefficient of variation."""
+    return np.asarray(special.polygamma(1, 1 / spread**2), dtype=float)
+
+
 def _use(
     quotient: FloatArray, found: Posterior, expected: FloatArray, w: float, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Return use by place and its spread, once differences in completion are taken out."""
-    total = np.log1p(found.spread**2)
+    total = _log_variance(found.spread)
     rest = np.maximum(0.0, total - w**2)
     if w == 0:
         return quotient, np.sqrt(rest)

@@ -40,8 +40,7 @@ def test_posterior_is_that_of_quadrature(districts):
     ratio = found.ratio.table()
     error = 4 * ratio["std_error"] / np.sqrt(DRAWS) + NORMAL * np.array(theirs["ratio"])
     assert (np.abs(ratio["estimate"] - theirs["ratio"]) < error).all()
-    # `spread` is of the log ratio: back to the coefficient of variation
-    cv = np.sqrt(np.expm1(found.spread.of("between places") ** 2))
+    cv = found.level.of("coefficient of variation")
     assert cv.mean() == pytest.approx(
         theirs["spread"], abs=4 * cv.std() / np.sqrt(DRAWS) + NORMAL * theirs["spread"]
     )
