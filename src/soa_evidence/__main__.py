@@ -12,17 +12,6 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = (
-    "commissioners",
-    "costs",
-    "nhs-proms",
-    "nhs-units",
-    "published",
-    "published-survivorship",
-    "tariff",
-    "programmes",
-    "us-hospitals",
-)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -110,7 +99,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, list[str]]]:
     add("id", metavar="ID", help="id of the new report, e.g. shoulder-readmission")
     command("clean", _clean, "Remove built pages and build state; numbers.json and run.json stay.")
     add = command("ingest", _ingest, "Build evidence packages from official releases.")
-    add("source", metavar="SOURCE", help=" or ".join(SOURCES))
+    add("source", metavar="SOURCE", help="which release; a wrong name lists them all")
     add("paths", nargs="+", type=Path, metavar="PATH", help="files or folders of the release")
     add("--classes", type=Path, metavar="FILE", help="table of provider classes, to build nhs-units too")
     add("--out", type=Path, metavar="FOLDER", help="where packages are written (default: evidence/)")
@@ -189,59 +178,10 @@ def _clean(_given: argparse.Namespace) -> int:
 
 
 def _ingest(given: argparse.Namespace) -> int:
-    from soa_evidence import evidence
+    from soa_evidence.evidence.ingest import ingest
 
-    out = given.out or _evidence_folder()
-    match given.source, given.paths:
-        case "nhs-proms", paths:
-            print(evidence.nhs_proms.build(paths, out, classes=given.classes))
-        case "nhs-units", [path]:
-            print(f"Built {evidence.nhs_units.build(path, out)}.")
-        case "nhs-units", paths:
-            raise InputError(f"nhs-units is made from one file of classes; {len(paths)} were given.")
-        case "published-survivorship", [figures, benchmarks]:
-            print(f"Built {evidence.published_survivorship.build(figures, benchmarks, out)}.")
-        case "published-survivorship", paths:
-            raise InputError(
-                "published-survivorship is made from the list of figures and the table of benchmarks, in "
-                f"this order; {len(paths)} file(s) were given."
-            )
-        case "published", [path]:
-            print(evidence.published.build(path, out))
-        case "published", paths:
-            raise InputError(f"published is made from one list of figures; {len(paths)} paths were given.")
-        case "programmes", [path]:
-            print(f"Built {evidence.programmes.build(path, out)}.")
-        case "programmes", paths:
-            raise InputError(f"programmes is made from one list of facts; {len(paths)} were given.")
-        case "us-hospitals", [new_york, medicare]:
-            print(f"Built {evidence.us_hospitals.new_york.build(new_york, out)}.")
-            print(f"Built {evidence.us_hospitals.medicare.build(medicare, out)}.")
-        case "us-hospitals", paths:
-            raise InputError(
-                "us-hospitals is made from New York's infections and Medicare's readmissions, in this order; "
-                f"{len(paths)} file(s) were given."
-            )
-        case "tariff", [prices, figures]:
-            print(f"Built {evidence.orthopaedic_tariff.build(prices, figures, out)}.")
-        case "costs", [reference, collection]:
-            print(f"Built {evidence.orthopaedic_costs.build(reference, collection, out)}.")
-        case "commissioners", [packs, populations, names, deprivation, peers]:
-            built = evidence.commissioners.build([packs], populations, names, deprivation, peers, out)
-            print(f"Built {built}.")
-        case ("tariff" | "costs" | "commissioners") as source, paths:
-            needs = {
-                "tariff": "the folder of prices and the list of figures",
-                "costs": "the tables of reference costs and of the cost collection",
-                "commissioners": "the PROMs packs and the folders of populations, names, deprivation and "
-                "peers",
-            }[source]
-            raise InputError(
-                f"{source} is made from {needs}, in this order; {len(paths)} path(s) were given."
-            )
-        case source, _:
-            known = ", ".join(SOURCES)
-            raise InputError(f"There is no source '{source}'.{nearest(source, SOURCES)} Known: {known}.")
+    for line in ingest(given.source, given.paths, given.out or _evidence_folder(), classes=given.classes):
+        print(line)
     return 0
 
 

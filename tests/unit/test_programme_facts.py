@@ -63,7 +63,7 @@ def test_a_missing_list_is_named(tmp_path):
 
 def test_the_command_wants_one_list(tmp_path, capsys):
     assert command.main(["ingest", "programmes", "a.csv", "b.csv", "--out", str(tmp_path)]) != 0
-    assert "one list" in capsys.readouterr().err
+    assert "1 path(s): the list of facts" in capsys.readouterr().err
 
 
 def test_the_committed_package_tells_kinds_apart():

@@ -34,11 +34,15 @@ def inside(tmp_path, monkeypatch):
         (["new", "one"], 4, "There already is a report 'one'"),
         (["new"], 2, "The following arguments are required: ID"),
         (["ingest", "nhs-prom", "x.zip"], 2, "There is no source 'nhs-prom'. Did you mean 'nhs-proms'?"),
-        (["ingest", "nhs-units", "a", "b"], 2, "nhs-units is made from one file of classes; 2 were given"),
+        (
+            ["ingest", "nhs-units", "a", "b"],
+            2,
+            "nhs-units is made from 1 path(s): the table of provider classes, in this order. 2 were given",
+        ),
         (
             ["ingest", "published", "a", "b"],
             2,
-            "published is made from one list of figures; 2 paths were given",
+            "published is made from 1 path(s): the list of figures, in this order. 2 were given",
         ),
         (["check"], 4, "syn-toy: there is no README.md"),
     ],

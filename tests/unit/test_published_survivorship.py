@@ -199,7 +199,7 @@ def test_the_command_wants_two_lists(lists, capsys):
     assert done == 0
     assert "Built published-survivorship: survivorship 3 rows" in capsys.readouterr().out
     assert command.main(["ingest", "published-survivorship", str(lists), "--out", str(lists / "out")]) == 2
-    assert "in this order; 1 file(s) were given" in capsys.readouterr().err
+    assert "in this order. 1 were given" in capsys.readouterr().err
 
 
 def test_what_may_be_pooled_of_the_committed_package():
