@@ -172,11 +172,12 @@ def test_words_are_explained_once_and_only_in_running_text(tmp_path):
     file.write_text("**Credible interval** – A `range`, see [there](x.md).\n\n**R-hat** – Agreement.\n")
     words = glossary.Words(glossary.terms(file))
     html = words.explained(
-        "<h2>Credible interval</h2><p>A credible interval is <a href='#'>R-hat</a>; credible interval; "
-        "incredible intervals.<br/> R-hat</p><table><tr><td>R-hat</td></tr></table>"
+        "<h2>Credible interval</h2><p>A credible interval is <a href='#'>R-hat</a>.</p>"
+        "<p>A credible interval; <code>R-hat</code>; credible interval; incredible intervals.<br/> R-hat</p>"
+        "<table><tr><td>R-hat</td></tr></table>"
     )
     assert html.count("<button") == 2
-    assert html.index("<button") > html.index("<p>")
+    assert html.index("<button") > html.index("</a>")  # not in a paragraph with a link
     assert words.terms["Credible interval"] == "A range, see there."
     assert words.used == {"Credible interval": "term-credible-interval", "R-hat": "term-r-hat"}
     assert glossary.terms(None) == glossary.terms(tmp_path / "none.md") == {}

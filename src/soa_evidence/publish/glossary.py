@@ -17,6 +17,8 @@ __all__ = ["Words", "terms"]
 
 _ENTRY = re.compile(r"^\*\*(.+?)\*\* – (.+)$", re.MULTILINE)
 _TAG = re.compile(r"(<[^>]+>)")
+#: Where running text stands; elsewhere nothing is touched.
+_BLOCK = re.compile(r"(<(?:p|li)>.*?</(?:p|li)>)", re.DOTALL)
 _NAME = re.compile(r"</?([a-zA-Z0-9]+)")
 #: Text inside these is left as it is.
 LEFT = frozenset(
@@ -55,6 +57,16 @@ class Words:
 
     def explained(self, html: str) -> str:
         """Return `html` in which the first mention of each term opens its explanation."""
+        if self._pattern is None:
+            return html
+        # beside another link a button would be too near to be hit, so paragraphs with links are left alone
+        blocks = _BLOCK.split(html)
+        return "".join(
+            self._in_block(block) if _BLOCK.fullmatch(block) and "<a " not in block else block
+            for block in blocks
+        )
+
+    def _in_block(self, html: str) -> str:
         if self._pattern is None:
             return html
         depth, pieces = 0, []

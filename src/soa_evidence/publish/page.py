@@ -64,6 +64,7 @@ def render(
         report=report,
         edition=_edition(run),
         synthetic=_synthetic(found),
+        mixed=bool(marked.ids),
         answer=_markup(mark(parts.answer)),
         picture=_markup(mark(parts.picture)),
         sections=[
