@@ -9,8 +9,8 @@ from soa_evidence.errors import InputError
 from soa_evidence.reporting.readability import reading_age, syllables
 
 REPORTS = Path(__file__).resolve().parents[2] / "reports"
-#: First sentences are for a reader who left school at eighteen; all others may be harder, but not by much.
-FIRST, ANY = 18.0, 24.0
+#: For a reader who left school at eighteen; the first sentence stands alone on the index.
+OLDEST = 18.0
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,6 @@ def headlines():
 @pytest.mark.parametrize(("report", "first", "texts"), headlines(), ids=lambda value: str(value)[:40])
 def test_headlines_can_be_read(report, first, texts):
     if first:
-        assert reading_age(first) <= FIRST, f"{report}: {reading_age(first):.1f} years: {first}"
+        assert reading_age(first) <= OLDEST, f"{report}: {reading_age(first):.1f} years: {first}"
     for text in texts:
-        assert reading_age(text) <= ANY, f"{report}: {reading_age(text):.1f} years: {text}"
+        assert reading_age(text) <= OLDEST, f"{report}: {reading_age(text):.1f} years: {text}"
