@@ -12,7 +12,7 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = ("nhs-proms", "nhs-units", "published", "published-survivorship")
+SOURCES = ("nhs-proms", "nhs-units", "published", "published-survivorship", "us-hospitals")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -211,6 +211,14 @@ def _ingest(given: argparse.Namespace) -> int:
             print(evidence.published.build(path, out))
         case "published", paths:
             raise InputError(f"published is made from one list of figures; {len(paths)} paths were given.")
+        case "us-hospitals", [new_york, medicare]:
+            print(f"Built {evidence.us_hospitals.new_york.build(new_york, out)}.")
+            print(f"Built {evidence.us_hospitals.medicare.build(medicare, out)}.")
+        case "us-hospitals", paths:
+            raise InputError(
+                "us-hospitals is made from New York's infections and Medicare's readmissions, in this order; "
+                f"{len(paths)} file(s) were given."
+            )
         case source, _:
             known = ", ".join(SOURCES)
             raise InputError(f"There is no source '{source}'.{nearest(source, SOURCES)} Known: {known}.")
