@@ -20,6 +20,9 @@ CAUSES = {
     "environment": "versions of the software below",
 }
 
+#: Equal in these, to the ten digits that are kept, a number has not moved however it is written.
+VALUES = ("estimate", "lower", "upper", "unit")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
@@ -113,7 +116,7 @@ def _change(
     report: Mapping[str, Any], id: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
 ) -> Change | None:
     was, now = (old or {}).get("shown", ""), (new or {}).get("shown", "")
-    if was == now:
+    if was == now or (old and new and all(old.get(key) == new.get(key) for key in VALUES)):
         return None
     said, says = (verdict(old) if old else ""), (verdict(new) if new else "")
     kept = new or old or {}
