@@ -1,4 +1,4 @@
-"""The command line: build, list, check, check-registry, new, clean, ingest."""
+"""The command line: build, list, check, check-registry, new, seal, clean, ingest."""
 
 from __future__ import annotations
 
@@ -97,6 +97,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, list[str]]]:
     add("--json", action="store_true", help="as JSON, for programs")
     add = command("new", _new, "Start a new analysis: a notebook from the template and a catalogue entry.")
     add("id", metavar="ID", help="id of the new report, e.g. shoulder-readmission")
+    add = command("seal", _seal, "Seal what is built as an edition, for later ones to be compared with.")
+    add("name", metavar="NAME", help="its month or day, e.g. 2026-11-22")
     command("clean", _clean, "Remove built pages and build state; numbers.json and run.json stay.")
     add = command("ingest", _ingest, "Build evidence packages from official releases.")
     add("source", metavar="SOURCE", help="which release; a wrong name lists them all")
@@ -165,6 +167,15 @@ def _new(given: argparse.Namespace) -> int:
     notebook = scaffold.new(Project.find(), given.id)
     print(f"Made {notebook} and an entry in analyses/catalogue.yml. Name the evidence, fill the cells, then")
     print(f"  soa-evidence build {given.id}")
+    return 0
+
+
+def _seal(given: argparse.Namespace) -> int:
+    from soa_evidence.publish import edition
+    from soa_evidence.publish.project import Project
+
+    project = Project.find()
+    print(f"Sealed {edition.seal(project, given.name).relative_to(project.root)}. Commit it.")
     return 0
 
 

@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -135,9 +137,15 @@ def test_every_tag_closes_every_id_is_unique_and_every_link_leads_somewhere(html
     assert "number-difference.specialist" in inside
 
 
-def test_the_page_asks_nothing_of_anyone_and_runs_nothing(html):
+def test_the_page_asks_nothing_of_anyone_and_runsnothing(html):
     outline = Outline(html)
-    assert not {"script", "img", "iframe", "link", "object", "form"} & set(outline.tags)
+    # one script, and the policy lets no other run
+    script = html[html.index("<script>") + len("<script>") : html.index("</script>")]
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{allowed}'" in html
+    assert outline.tags.count("script") == 1
+    assert not re.search(r"fetch|XMLHttp|import|eval|localStorage|cookie", script)
+    assert not {"img", "iframe", "link", "object", "form"} & set(outline.tags)
     assert outline.sources == []
     assert "default-src &#39;none&#39;" in html or "default-src 'none'" in html
     assert "@import" not in html
@@ -307,7 +315,7 @@ def test_the_index_prefers_a_comparison_and_knows_what_nothing_is():
     assert index.answer(headline("level", "gap")) == {"sentence": "first", "number": "gap", "parts": []}
     assert index.answer(headline("level"))["number"] == "level"
     assert index.answer([]) == {"sentence": "", "number": None, "parts": []}
-    assert index._nothing({"estimand": "odds ratio", "unit": "odds ratio"}) == 1.0
+    assert index.no_difference({"estimand": "odds ratio", "unit": "odds ratio"}) == 1.0
 
 
 def test_an_index_of_old_records_still_stands():

@@ -28,6 +28,8 @@ from soa_evidence.publish.publication import Job
 __all__ = ["Outcome", "build", "plan", "write_index"]
 
 Say = Callable[[str], None]
+#: The pages about all reports.
+FRONT = ("index.html", "claims.html", "changes.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,24 +144,36 @@ def build(
 
 
 def write_index(project: Project) -> Path:
-    """Write ``reports/index.html`` from what the reports of the catalogue have left on disk.
+    """Write the index, the claims and the changes, from what the reports have left on disk.
 
     It depends on failed reports too, which a task could not, so it is looked at after every build; it is
     rendered only when something it shows, or the code, has changed.
     """
-    entries = [_entry(project, report) for report in catalogue.load(project).reports]
+    listed = catalogue.load(project)
+    entries = [_entry(project, report) for report in listed.reports]
+    profiles = [_profile(report) for family in listed.families.values() for report in family
+                if (project.report(report.id) / "index.html").is_file()]  # fmt: skip
     library = fingerprint.Library.read(project.library)
-    made_from = fingerprint.digest([entries, library.science, library.publishing])
+    sealed = {path.name: path.stat().st_size for path in sorted(project.editions.glob("*.json"))}
+    made_from = fingerprint.digest([entries, profiles, sealed, library.science, library.publishing])
     path, memory = project.reports / "index.html", project.state / "index.json"
-    if path.is_file() and record.read(memory) == [made_from, path.stat().st_size]:
+    if all((project.reports / name).is_file() for name in FRONT) and record.read(memory) == [
+        made_from,
+        path.stat().st_size,
+    ]:
         return path
-    from soa_evidence.publish import index
+    from soa_evidence.publish import front
 
     path.parent.mkdir(parents=True, exist_ok=True)
     memory.parent.mkdir(exist_ok=True)
-    path.write_text(index.render(entries), encoding="utf-8")
+    for name, html in front.render(project, entries, profiles).items():
+        (project.reports / name).write_text(html, encoding="utf-8")
     memory.write_text(record.to_json([made_from, path.stat().st_size]), encoding="utf-8")
     return path
+
+
+def _profile(report: Report) -> dict[str, str]:
+    return {"name": report.title, "href": f"{report.id}/index.html"}
 
 
 def _entry(project: Project, report: Report) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from soa_evidence.errors import BuildError, nearest
@@ -20,7 +20,10 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Bundles:
-    """All bundles of one executed notebook, in the order of its cells."""
+    """All bundles of one executed notebook, in the order of its cells.
+
+    `cells` tells in which cell, counted from 1 with those of text, each number is first shown.
+    """
 
     numbers: tuple[Item, ...] = ()
     checks: tuple[Item, ...] = ()
@@ -30,6 +33,7 @@ class Bundles:
     derived: tuple[Item, ...] = ()
     reports: tuple[Item, ...] = ()
     sentences: tuple[Item, ...] = ()
+    cells: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def headlines(self) -> tuple[Item, ...]:
@@ -45,7 +49,8 @@ class Bundles:
 def collect(notebook: Any) -> Bundles:
     """Gather the bundles from an executed notebook (nbformat node); the same item shown twice counts once."""
     found: dict[str, list[Item]] = {kind: [] for kind in KINDS}
-    for bundle in _outputs(notebook):
+    cells: dict[str, int] = {}
+    for cell, bundle in _outputs(notebook):
         kind = bundle.get("kind")
         if kind not in KINDS:
             raise BuildError(
@@ -55,6 +60,8 @@ def collect(notebook: Any) -> Bundles:
         _add(found[kind], bundle[inner] if kind in WITH_ITEMS else [bundle])
         # a sentence brings the entries of the numbers it speaks of
         _add(found["numbers"], bundle.get("ledger", []))
+        for number in [*(bundle[inner] if kind == "numbers" else ()), *bundle.get("ledger", [])]:
+            cells.setdefault(str(number.get("id")), cell)
     return Bundles(
         numbers=tuple(found["numbers"]),
         checks=tuple(found["checks"]),
@@ -64,6 +71,7 @@ def collect(notebook: Any) -> Bundles:
         derived=tuple(found["derived"]),
         reports=tuple(found["reports"]),
         sentences=tuple(found["sentence"]),
+        cells=cells,
     )
 
 
@@ -71,9 +79,9 @@ def _add(found: list[Item], items: list[Item]) -> None:
     found.extend(item for item in items if item not in found)
 
 
-def _outputs(notebook: Any) -> Iterator[Item]:
-    for cell in notebook.cells:
+def _outputs(notebook: Any) -> Iterator[tuple[int, Item]]:
+    for number, cell in enumerate(notebook.cells, start=1):
         for output in cell.get("outputs", []):
             bundle = output.get("data", {}).get(MIME)
             if bundle is not None:
-                yield from bundle if isinstance(bundle, list) else [bundle]
+                yield from ((number, one) for one in (bundle if isinstance(bundle, list) else [bundle]))

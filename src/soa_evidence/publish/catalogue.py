@@ -11,7 +11,7 @@
 
 An entry may say ``after: [ids]``: the reports whose results its notebook reads. They are built before it, and
 a change in what they published builds it again. An entry with ``family`` stands for many reports, one a value
-of a parameter (see `families`).
+of a parameter (see `families`). ``group`` is the heading under which the index lists it.
 
 A key that is not known, a repeated report or a name that leads nowhere is an error, never ignored.
 """
@@ -36,7 +36,7 @@ __all__ = ["ID_PATTERN", "Catalogue", "Report", "load"]
 
 ID_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 REQUIRED = ("notebook", "title", "question", "evidence")
-KNOWN = (*REQUIRED, "parameters", "after", "family")
+KNOWN = (*REQUIRED, "parameters", "after", "family", "group")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,7 @@ class Report:
     fed: tuple[str, ...] = ()
     family: str = ""
     sample: bool = False
+    group: str = ""
 
     @classmethod
     def build(cls, report_id: object, raw: object, *, source: _Source) -> Report:
@@ -82,6 +83,7 @@ class Report:
             values=parameters.resolve(known, given, where=where),
             known=known,
             after=after,
+            group=_text(entry, "group", where=where) if "group" in entry else "",
         )
 
     @property
@@ -91,8 +93,9 @@ class Report:
 
     @property
     def meta(self) -> dict[str, str]:
-        """What a page says of the report: id, title, question."""
-        return {"id": self.id, "title": self.title, "question": self.question}
+        """What pages say of the report: id, title, question, and its group where one is given."""
+        told = {"id": self.id, "title": self.title, "question": self.question}
+        return told | ({"group": self.group} if self.group else {})
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from soa_evidence.reporting import formats, safe
 from soa_evidence.reporting.figures import style
 from soa_evidence.reporting.provenance import VERDICTS, tally
 
-__all__ = ["answer", "render"]
+__all__ = ["answer", "no_difference", "render"]
 
 OTHER = "Other reports"
 
@@ -33,7 +33,7 @@ def answer(headlines: Iterable[Item]) -> dict[str, Any]:
     found = list(headlines)
     first = next((s["text"] for h in found for s in h.get("sentences", ())), "")
     entries = [e for h in found for e in h.get("ledger", ()) if e.get("lower") is not None]
-    entries.sort(key=lambda e: _nothing(e) is None)  # a comparison before a level; else the order written
+    entries.sort(key=lambda e: no_difference(e) is None)
     return {
         "sentence": first or next((str(h.get("text", "")) for h in found), ""),
         "number": entries[0]["id"] if entries else None,
@@ -41,13 +41,18 @@ def answer(headlines: Iterable[Item]) -> dict[str, Any]:
     }
 
 
-def _nothing(number: Item) -> float | None:
+def no_difference(number: Mapping[str, Any]) -> float | None:
     """Return the value that means no difference, or None where the number is no comparison."""
     words = f"{number['estimand']} {number['unit']}".lower()
     return 1.0 if "ratio" in words else 0.0 if "difference" in words else None
 
 
-def render(reports: Sequence[Mapping[str, Any]]) -> str:
+def render(
+    reports: Sequence[Mapping[str, Any]],
+    *,
+    profiles: Sequence[Mapping[str, str]] = (),
+    case: Mapping[str, Any] | None = None,
+) -> str:
     """Return the index page.
 
     Parameters
@@ -56,6 +61,11 @@ def render(reports: Sequence[Mapping[str, Any]]) -> str:
         One entry a report of the catalogue, in its order: ``id``, ``title``, ``question``, ``status``
         ("published", "failed" or "not built"), ``href``, ``headline`` (texts), ``numbers`` (as in
         numbers.json) and ``run`` (as in run.json, with ``answer`` where there is one).
+    profiles
+        The pages of single hospitals: ``name`` and ``href``.
+    case
+        The entry of the report that weighs the claims, where it is published; its table ``claims`` is shown
+        as ``rows`` (mappings of heading to text).
     """
     from markupsafe import Markup
 
@@ -76,6 +86,8 @@ def render(reports: Sequence[Mapping[str, Any]]) -> str:
     return fill(
         "index.html.jinja",
         edition=date_in_words(max(started, default="")),
+        profiles=list(profiles),
+        case=case,
         banner=f"Made from synthetic data: {'; '.join(synthetic)}." if synthetic else "",
         groups=[
             {"id": safe.slug(title), "title": title, "entries": entries} for title, entries in groups.items()
@@ -140,7 +152,7 @@ def _scales(reports: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, floa
     """Return one scale a unit, holding no difference, so that reports can be compared by eye."""
     scales: dict[str, tuple[float, float]] = {}
     for number in filter(None, map(_number, reports)):
-        nothing = _nothing(number)
+        nothing = no_difference(number)
         held = [number["lower"], number["upper"], *([] if nothing is None else [nothing])]
         held += scales.get(number["unit"], ())
         scales[number["unit"]] = (min(held), max(held))
@@ -171,7 +183,7 @@ def _svg(number: Item, low: float, high: float) -> str:
         return f"{320 * (value - low) / (high - low):.1f}"
 
     hue = style.mark_of(number["label"]).hue
-    nothing = _nothing(number)
+    nothing = no_difference(number)
     line = ""
     if nothing is not None:
         at = x(nothing)

@@ -16,9 +16,29 @@ __all__ = ["numbers_table", "run_record"]
 HASH_SHOWN = 12
 
 
-def numbers_table(numbers: Iterable[Item]) -> str:
-    """Return every number as a row that a link can reach, with a CSV of them all."""
+def numbers_table(
+    numbers: Iterable[Item],
+    *,
+    packages: Iterable[Item] = (),
+    cells: Mapping[str, int] | None = None,
+    cells_at: str = "",
+) -> str:
+    """Return every number as a row that a link can reach, with a CSV of them all.
+
+    Parameters
+    ----------
+    numbers
+        The entries of the ledger.
+    packages
+        The evidence shown on the page, to which a row links.
+    cells
+        The cell in which each number is first shown.
+    cells_at
+        Where the run record stands on the page, when it does.
+    """
     records = list(numbers)
+    kinds = {str(package["name"]): str(package["kind"]) for package in packages}
+    where = cells or {}
     if not records:
         return "<p>This report publishes no number.</p>"
     heads = ("Number", "Estimate", "Speaks of, and rests on", "Checks")
@@ -28,18 +48,18 @@ def numbers_table(numbers: Iterable[Item]) -> str:
         '<thead role="rowgroup"><tr role="row">'
         + "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in heads)
         + '</tr></thead><tbody role="rowgroup">'
-        + "".join(_row(record) for record in records)
+        + "".join(_row(record, kinds, where.get(record["id"]), cells_at) for record in records)
         + "</tbody></table>"
     )
     link = bundle.download_link(entries.frame(records), "numbers", "Download all numbers (CSV)")
     return bundle.region(table, "All numbers") + f"<p>{link}</p>"
 
 
-def _row(record: Item) -> str:
+def _row(record: Item, kinds: Mapping[str, str], cell: int | None, run_at: str) -> str:
     name = safe.escape(record["label"] or record["estimand"])
     what = "" if not record["label"] else safe.escape(record["estimand"])
     kind = f" Speaks of {safe.escape(record['estimand_kind'])}." if record.get("estimand_kind") else ""
-    evidence = ", ".join(f"<code>{safe.escape(package)}</code>" for package in record["evidence"])
+    evidence = ", ".join(_package(str(name), kinds) for name in record["evidence"])
     return (
         f'<tr role="row" id="number-{safe.escape(record["id"])}">'
         f'<th scope="row" role="rowheader"><span class="what">{name}</span>{what}'
@@ -47,9 +67,26 @@ def _row(record: Item) -> str:
         f'<td role="cell">{_estimate(record)}</td>'
         f'<td role="cell">{safe.escape(record["population"])}.{kind}'
         f'<span class="why">Method: <code>{safe.escape(record["method"])}</code></span>'
-        f'<span class="why">Evidence: {evidence}</span>{_origin(record)}</td>'
+        f'<span class="why">Evidence: {evidence}</span>{_origin(record)}{_made(cell, run_at)}</td>'
         f'<td role="cell">{_verdicts(record["checks"])}</td></tr>'
     )
+
+
+def _package(name: str, kinds: Mapping[str, str]) -> str:
+    """Name a package by its kind, with a link to its sources where the page shows them."""
+    shown = f"<code>{safe.escape(name)}</code>"
+    if name not in kinds:
+        return shown
+    kind = safe.escape(kinds[name])
+    mark = f' <span class="kind {safe.slug(kinds[name])}">({kind})</span>'
+    return f'<a href="#evidence-{safe.escape(name)}">{shown}</a>{mark}'
+
+
+def _made(cell: int | None, run_at: str) -> str:
+    """Say where a number was made: the cell of the notebook, and the run."""
+    links = [] if cell is None else [f'<a href="#cell-{cell}">cell {cell} of the notebook</a>']
+    links += [f'<a href="#{run_at}">run record</a>'] if run_at else []
+    return f'<span class="why">Made in: {", ".join(links)}</span>' if links else ""
 
 
 def _origin(record: Item) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from soa_evidence.errors import BuildError
-from soa_evidence.publish import bundles, ledger, sections
+from soa_evidence.publish import bundles, glossary, kinds, ledger, sections
 from soa_evidence.publish.bundles import Bundles, Item
 from soa_evidence.publish.templating import date_in_words, fill
 from soa_evidence.reporting import safe
@@ -17,7 +18,13 @@ __all__ = ["render", "render_failure"]
 RUN_SECTION = "sources-and-run-record"
 
 
-def render(notebook: Any, *, report: Mapping[str, str], run: Mapping[str, Any]) -> str:
+def render(
+    notebook: Any,
+    *,
+    report: Mapping[str, str],
+    run: Mapping[str, Any],
+    glossary_file: Path | None = None,
+) -> str:
     """Return the page of a report.
 
     Parameters
@@ -28,6 +35,8 @@ def render(notebook: Any, *, report: Mapping[str, str], run: Mapping[str, Any]) 
         ``id``, ``title`` and ``question``.
     run
         The run record, as run.json holds it.
+    glossary_file
+        The glossary whose terms are explained where they first stand.
 
     Raises
     ------
@@ -43,21 +52,34 @@ def render(notebook: Any, *, report: Mapping[str, str], run: Mapping[str, Any]) 
         )
     numbers = {number["id"]: number for number in found.numbers}
     _require_bound(report["id"], found, numbers)
+    marked = kinds.Marks.of(found)
+    words = glossary.Words(glossary.terms(glossary_file))
+
+    def mark(html: str) -> str:
+        return words.explained(marked.marked(html))
+
     checks_at = next((s.id for s in parts.sections if s.id == "checks"), "all-numbers")
     return fill(
         "page.html.jinja",
         report=report,
         edition=_edition(run),
         synthetic=_synthetic(found),
-        answer=_markup(parts.answer),
-        picture=_markup(parts.picture),
+        mixed=bool(marked.ids),
+        answer=_markup(mark(parts.answer)),
+        picture=_markup(mark(parts.picture)),
         sections=[
-            {"id": section.id, "title": section.title, "html": _markup(section.html)}
+            {"id": section.id, "title": section.title, "html": _markup(mark(section.html))}
             for section in _with_run(parts.sections, run)
         ],
+        terms=[{"id": id, "term": term, "meaning": words.terms[term]} for term, id in words.used.items()],
         tally=tally(found.checks),
         checks_at=checks_at,
-        ledger=_markup(ledger.numbers_table(numbers.values())),
+        ledger=_markup(
+            ledger.numbers_table(
+                numbers.values(), packages=found.packages, cells=found.cells, cells_at=RUN_SECTION
+            )
+        ),
+        kinds=kinds.made_of(found),
         given=_markup(_given(found)),
         listing=_markup(_listing(parts.listing)),
     )
@@ -138,7 +160,7 @@ def _given(found: Bundles) -> str:
     if not declared:
         return ""
     items = "".join(f"<li>{safe.escape(text)}: {safe.escape(why)}</li>" for text, why in declared.items())
-    return f"<h3>Figures in the text that are not results</h3><ul>{items}</ul>"
+    return f'<h3 id="given-figures">Figures in the text that are not results</h3><ul>{items}</ul>'
 
 
 def _listing(listing: str) -> str:

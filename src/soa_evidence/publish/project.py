@@ -69,6 +69,16 @@ class Project:
         return self.root / "requirements.lock"
 
     @property
+    def glossary(self) -> Path:
+        """The terms explained on the pages."""
+        return self.root / "docs" / "glossary.md"
+
+    @property
+    def editions(self) -> Path:
+        """Folder of the sealed editions, which later ones are compared with."""
+        return self.root / "editions"
+
+    @property
     def library(self) -> Path:
         """Folder of the library's source, wherever it is installed."""
         return Path(__file__).resolve().parents[1]
@@ -103,7 +113,8 @@ class Project:
         numbers.json and run.json stay: they are the published edition.
         """
         folders = [p for p in self.reports.glob("*") if p.is_dir()]
-        doomed = [self.state, self.reports / "index.html", *(f / name for f in folders for name in BUILT)]
+        front = [self.reports / name for name in ("index.html", "claims.html", "changes.html")]
+        doomed = [self.state, *front, *(f / name for f in folders for name in BUILT)]
         removed = [path for path in doomed if path.exists()]
         for path in removed:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -91,7 +91,7 @@ def _seal(job: Job, found: Bundles, executed: Any) -> None:
     from soa_evidence.publish import index, page
 
     run = _run(job, found, executed=executed) | {"answer": index.answer(found.headlines)}
-    html = page.render(executed, report=job.report.meta, run=run)
+    html = page.render(executed, report=job.report.meta, run=run, glossary_file=job.project.glossary)
     folder = job.project.report(job.report.id)
     record.write_published(folder, page=html, run=run, bundles=found)
     seal = job.project.results(job.report.id)

@@ -75,12 +75,20 @@ def describe(
         "versions": _versions(),
         "checks": [dict(c) for c in bundles.checks],
         "failed": [dict(c) for c in failed],
+        "claims": [] if failed else _claims(bundles),
         "this_run": {
             "started": str(timing.get("start_time") or "")[:19],
             "duration_seconds": round(float(timing.get("duration") or 0.0), 1),
             "git_commit": _commit(root),
         },
     }
+
+
+def _claims(bundles: Bundles) -> list[dict[str, Any]]:
+    """Return every sentence that states a number: its role and its pieces."""
+    made = [(str(s.get("role", "")), s.get("sentences") or [s]) for s in bundles.sentences]
+    told = [(role, one["parts"]) for role, several in made for one in several if "parts" in one]
+    return [{"role": role, "parts": parts} for role, parts in told if any(part["number"] for part in parts)]
 
 
 def numbers_json(bundles: Bundles) -> str:

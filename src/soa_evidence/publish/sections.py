@@ -153,7 +153,7 @@ def _code(number: int, cell: Any, tags: set[str]) -> str:
     )
     said = f"<p>Printed:</p><pre>{_verbatim(printed)}</pre>" if printed.strip() else ""
     return (
-        f'<div class="cell"><h3>Cell {number}{names}</h3>'
+        f'<div class="cell" id="cell-{number}"><h3>Cell {number}{names}</h3>'
         f'<pre tabindex="0"><code>{_verbatim(cell.source)}</code></pre>{said}</div>'
     )
 

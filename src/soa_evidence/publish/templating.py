@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -27,15 +29,22 @@ def _environment() -> Environment:
 
 
 @cache
-def _style() -> str:
-    return resources.files("soa_evidence.publish").joinpath("style.css").read_text(encoding="utf-8")
+def _file(name: str) -> str:
+    return resources.files("soa_evidence.publish").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _script_hash() -> str:
+    """Return the hash by which the page's policy lets this one script run, and no other."""
+    return base64.b64encode(hashlib.sha256(_file("enhance.js").encode()).digest()).decode()
 
 
 def fill(template: str, **values: Any) -> str:
     """Return the page of `template`; every value is escaped unless it is `markupsafe.Markup`."""
     from markupsafe import Markup
 
-    return _environment().get_template(template).render(style=Markup(_style()), **values)
+    held = {"style": Markup(_file("style.css")), "script": Markup(_file("enhance.js"))}
+    return _environment().get_template(template).render(**held, script_hash=_script_hash(), **values)
 
 
 def date_in_words(moment: object) -> str:

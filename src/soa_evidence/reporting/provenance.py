@@ -177,8 +177,9 @@ def _source(source: Any) -> dict[str, str]:
 def _package_row(record: dict[str, Any]) -> str:
     sources = "".join(f"<li>{_linked(source)}</li>" for source in record["sources"])
     kind = safe.escape(KINDS.get(record["kind"], record["kind"]))
+    name = safe.escape(record["name"])
     return (
-        f'<tr><th scope="row"><code>{safe.escape(record["name"])}</code>'
+        f'<tr id="evidence-{name}"><th scope="row"><code>{name}</code>'
         f'<span class="why">{safe.escape(record["title"])}</span></th>'
         f'<td><span class="kind {safe.slug(record["kind"])}">{kind}</span></td>'
         f"<td><ul>{sources}</ul></td><td>{safe.escape(record['licence'])}</td></tr>"

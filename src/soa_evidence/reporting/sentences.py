@@ -98,6 +98,7 @@ class Sentence(bundles.Shown):
             "role": role,
             "html": self.html,
             "text": self.text,
+            "parts": self.parts,
             "numbers": list(self.numbers),
             "ledger": list(used.values()),
             "given": [{"text": text, "why": why} for text, why in declared.items()],

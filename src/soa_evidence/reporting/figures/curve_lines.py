@@ -26,6 +26,7 @@ __all__ = [
     "prepare",
     "read",
     "readings",
+    "told_apart",
 ]
 
 _POINTS = 240  # more steps than this cannot be told apart at the width of a page
@@ -205,18 +206,34 @@ def label_ends(axes: Any, lines: Lines, size: style.Size) -> None:
     ends = [float(line.estimate[-1]) for line in lines.lines]
     places = apart(ends, gap, highest=high)
     beside = lines.horizon * 1.02
-    for line, end, place in zip(lines.lines, ends, places, strict=True):
+    names = told_apart([line.label for line in lines.lines], 14 if size.narrow else 24)
+    for line, name, end, place in zip(lines.lines, names, ends, places, strict=True):
         value = formats.percent(end, 1) if lines.is_probability else formats.fixed(end, 2)
         axes.text(
             beside,
             place,
-            f"{safe.shorten(line.label, 14 if size.narrow else 24)}\n{value}",
+            f"{name}\n{value}",
             fontsize=12 if size.narrow else style.SMALL,
             color=line.mark.hue,
             va="center",
         )
         lead = {"color": line.mark.hue, "linewidth": 0.8, "clip_on": False, "zorder": 3}
         axes.plot([float(line.time[-1]), beside], [end, place], **lead)
+
+
+def told_apart(names: Sequence[str], length: int) -> list[str]:
+    """Return names cut to `length`; those that would then read the same keep their last words instead."""
+    cut = [safe.shorten(name, length) for name in names]
+    return [
+        _ending(name, length) if cut.count(one) > 1 else one for name, one in zip(names, cut, strict=True)
+    ]
+
+
+def _ending(name: str, length: int) -> str:
+    words = safe.clean(name).split()
+    while len(words) > 1 and len(" ".join(words)) > length - 2:
+        words = words[1:]
+    return safe.shorten(f"… {' '.join(words)}", length)
 
 
 def apart(ends: Sequence[float], gap: float, *, highest: float) -> list[float]:

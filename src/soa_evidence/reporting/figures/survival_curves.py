@@ -19,6 +19,8 @@ __all__ = ["survival_curves"]
 
 _PLOT = 330
 _ROW = 21
+#: Width of a digit in the table of numbers at risk, and the least room between two of its columns.
+_DIGIT, _BETWEEN = 8.0, 10.0
 _RISK_HEAD = 30
 
 
@@ -119,9 +121,9 @@ def _draw_risk(
     axes.set(xlim=above.get_xlim(), ylim=(deep, 0), xticks=[], yticks=[])
     across = axes.get_yaxis_transform()  # shares of the width, and the table's own lines downwards
     axes.text(0, 12, "Still at risk", fontsize=style.SMALL, color=style.MUTED, va="center", transform=across)
-    times = list(table.columns)
-    if size.narrow and len(times) > 4:
-        times = [times[round(k * (len(times) - 1) / 3)] for k in range(4)]
+    longest = max(len(formats.fixed(float(value), 0)) for value in table.to_numpy().ravel())
+    wide = longest * _DIGIT + _BETWEEN
+    times = spaced(list(table.columns), lines.horizon * wide / (box.width * size.width))
     text = {"fontsize": 12 if size.narrow else style.SMALL, "va": "center"}
     for at, line in enumerate(lines.lines):
         y = _RISK_HEAD + _ROW * (2 if size.narrow else 1) * at
@@ -139,6 +141,17 @@ def _draw_risk(
         for time in times:
             count = formats.fixed(float(table.loc[[line.label], time].iloc[0]), 0)
             axes.text(float(time), y + (_ROW - 3 if size.narrow else 0), count, ha="center", **text)
+
+
+def spaced(times: Sequence[Any], gap: float) -> list[Any]:
+    """Return the times at least `gap` apart, the first and the last among them where both fit."""
+    kept = [times[0]]
+    for time in times[1:]:
+        if float(time) - float(kept[-1]) >= gap:
+            kept.append(time)
+    if kept[-1] != times[-1] and len(kept) > 1:
+        kept[-1] = times[-1]
+    return kept
 
 
 def _describe(lines: curve_lines.Lines) -> str:

@@ -1,0 +1,77 @@
+/* What a page gains where scripts run: tables that sort, and a search. Without it everything is still there. */
+"use strict";
+(() => {
+  const number = (text) => {
+    const found = text.replace(/\u2212/g, "-").replace(/(\d),(?=\d{3})/g, "$1").match(/-?\d+(\.\d+)?/);
+    return found ? parseFloat(found[0]) : NaN;
+  };
+  const sort = (table, column, head) => {
+    const down = head.getAttribute("aria-sort") === "ascending";
+    const body = table.tBodies[0];
+    const rows = [...body.rows];
+    const cells = rows.map((row) => (row.cells[column] ? row.cells[column].textContent.trim() : ""));
+    const values = cells.map(number);
+    const numeric = head.classList.contains("figure");
+    const order = rows.map((_, at) => at).sort((a, b) => {
+      if (numeric && isNaN(values[a]) !== isNaN(values[b])) return isNaN(values[a]) ? 1 : -1;
+      const by = numeric ? values[a] - values[b] : cells[a].localeCompare(cells[b], "en-GB");
+      return (down ? -by : by) || a - b;
+    });
+    body.append(...order.map((at) => rows[at]));
+    table.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+  };
+  document.querySelectorAll("main table").forEach((table) => {
+    const heads = table.tHead && table.tHead.rows.length === 1 ? [...table.tHead.rows[0].cells] : [];
+    if (!table.tBodies[0] || table.tBodies[0].rows.length < 4 || table.querySelector("[colspan], [rowspan]")) return;
+    heads.forEach((head, column) => {
+      if (!head.textContent.trim()) return;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "sort";
+      button.append(...head.childNodes);
+      button.addEventListener("click", () => sort(table, column, head));
+      head.append(button);
+    });
+  });
+  const field = document.querySelector("input[data-search]");
+  if (field) {
+    const items = [...document.querySelectorAll("[data-text]")];
+    const said = document.getElementById("search-said");
+    const apply = () => {
+      const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let shown = 0;
+      items.forEach((item) => {
+        const text = item.textContent.toLowerCase();
+        item.hidden = !words.every((word) => text.includes(word));
+        shown += item.hidden ? 0 : 1;
+      });
+      document.querySelectorAll("[data-group]").forEach((group) => {
+        group.hidden = words.length > 0 && !group.querySelector("[data-text]:not([hidden])");
+      });
+      said.textContent = words.length ? `${shown} of ${items.length} reports match.` : "";
+    };
+    document.getElementById("search").hidden = false;
+    field.addEventListener("input", apply);
+    apply();
+  }
+  const finder = document.querySelector("input[data-finder]");
+  if (finder) {
+    const links = [...document.querySelectorAll("#finder-all a")];
+    const found = document.getElementById("finder-found");
+    const apply = () => {
+      const words = finder.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const hits = words.length
+        ? links.filter((link) => words.every((word) => link.textContent.toLowerCase().includes(word))).slice(0, 8)
+        : [];
+      found.replaceChildren(...hits.map((link) => {
+        const item = document.createElement("li");
+        item.append(link.cloneNode(true));
+        return item;
+      }));
+    };
+    document.getElementById("finder").hidden = false;
+    finder.addEventListener("input", apply);
+    apply();
+  }
+})();
