@@ -12,7 +12,9 @@ from soa_evidence.units import (
     false_discovery,
     funnel,
     indirect_standardisation,
+    sensitivity,
     spc,
+    specification_curve,
 )
 from soa_evidence.units.contrasts import margins
 
@@ -26,5 +28,7 @@ __all__ = [
     "funnel",
     "indirect_standardisation",
     "margins",
+    "sensitivity",
     "spc",
+    "specification_curve",
 ]

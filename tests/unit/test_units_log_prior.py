@@ -6,7 +6,7 @@ from scipy import stats
 
 from soa_evidence import priors
 from soa_evidence.results.power_scaling import check, power_scaling
-from soa_evidence.units.sensitivity import log_prior
+from soa_evidence.units.log_prior import log_prior
 
 SHAPE = (4, 1000)
 
