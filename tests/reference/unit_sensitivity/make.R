@@ -42,7 +42,7 @@ clustered <- function(i) {
   part <- sapply(c("specialist", "general"), function(g) with(i, sum(psi[group == g]^2 / (1 - h[group == g]))))
   dof <- sapply(c("specialist", "general"), function(g) 1 / sum(i$h[i$group == g]^2) - 1)
   v <- sum(part) + sum(i$psi[i$group == "independent"]^2)
-  list(std_error = sqrt(v), dof = v^2 / sum(part^2 / dof))
+  list(std_error = sqrt(v), dof = min(dof))
 }
 whole <- g_computation(cells)
 out <- list(cells = cells)
