@@ -13,9 +13,9 @@ the fitted risk of case-mix pattern x in class c by logistic regression:
                     *Units as a kind*.
 
 For `clustered`, unit j of class c has influence psi_j (inverse information times its score) and leverage h_j,
-its share of the class's information. The variance is Σ psi_j² / (1 - h_j), and the degrees of freedom are those of
-the class with fewer, 1 / Σ h_j² - 1, so that three specialist units make a wide interval. (Satterthwaite's
-would be more, and claim a difference in 11 % of simulated countries without one.)
+its share of the class's information. The variance is Σ psi_j² / (1 - h_j), and the degrees of freedom are
+those of the class with fewer, 1 / Σ h_j² - 1, so that three specialist units make a wide interval. (With
+Satterthwaite's, which are more, 11 % of simulated countries without a difference claim one.)
 
 When not to use it: as the headline of a report; `units.binomial` borrows strength and speaks of single units.
 `clustered` and `unit_means` take fitted case-mix terms as they are; with three units no interval for units as

@@ -180,5 +180,5 @@ def _numbers(frame: pd.DataFrame, column: str, measure: str) -> FloatArray:
         bad, expected = values <= 0, "a ratio above 0, not its logarithm"
     if bad.any():
         at = int(np.argmax(bad))
-        raise InputError(f"Column '{column}', row {at}: {frame[column].iloc[at]!r}; expected {expected}.")
+        raise InputError(f"Column '{column}', row {at}: {frame[column].iloc[at]}; expected {expected}.")
     return np.asarray(values)

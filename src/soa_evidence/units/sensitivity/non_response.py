@@ -200,7 +200,7 @@ def _by_unit(frame: pd.DataFrame, unit: str, group: str, operations: str, answer
         if bad.any():
             at = int(np.argmax(bad))
             raise InputError(
-                f"Column '{column}', row {at}: {frame[column].iloc[at]!r}; expected a count, 0 or more."
+                f"Column '{column}', row {at}: {frame[column].iloc[at]}; expected a count, 0 or more."
             )
     made = pd.DataFrame(
         {
