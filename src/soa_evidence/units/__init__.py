@@ -13,7 +13,9 @@ from soa_evidence.units import (
     funnel,
     indirect_standardisation,
     profile,
+    sensitivity,
     spc,
+    specification_curve,
 )
 from soa_evidence.units.contrasts import margins
 
@@ -28,5 +30,7 @@ __all__ = [
     "indirect_standardisation",
     "margins",
     "profile",
+    "sensitivity",
     "spc",
+    "specification_curve",
 ]

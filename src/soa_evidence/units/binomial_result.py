@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from soa_evidence.priors import BinomialPriors
 from soa_evidence.results import Check, Estimates, power_scaling
 from soa_evidence.results.ranking import rank_table
-from soa_evidence.units import sensitivity
 from soa_evidence.units.cells import Cells
 from soa_evidence.units.collapse import Collapsed
 from soa_evidence.units.contrasts import METHOD, Comparison, kind_risks, these_units_risks
+from soa_evidence.units.log_prior import log_prior
 from soa_evidence.units.standardise import RiskCurve, risk_curve
 
 __all__ = ["BinomialResult", "Draws", "Question", "class_table", "summarise"]
@@ -119,7 +119,7 @@ class Draws:
             level=flat["level"],
             class_level=flat["class_level"],
             class_spread=np.exp(flat["class_log_spread"]),
-            log_prior=sensitivity.log_prior(posterior, priors).ravel(),
+            log_prior=log_prior(posterior, priors).ravel(),
             chains=posterior.sizes["chain"],
         )
 

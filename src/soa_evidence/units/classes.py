@@ -8,7 +8,7 @@ import pandas as pd
 
 from soa_evidence.errors import InputError, nearest
 
-__all__ = ["DEFINITIONS", "Classes", "assign"]
+__all__ = ["COMPARATORS", "DEFINITIONS", "SPECIALISTS", "Classes", "assign", "roles"]
 
 SPECIALIST = "specialist orthopaedic"
 SPECIALIST_OR_INSIDE = "specialist orthopaedic, or with one inside"
@@ -49,6 +49,22 @@ DEFINITIONS = {
         count_sites=True,
     ),
 }
+
+
+#: Who counts as specialist, as choices of a specification curve; the first is the headline's.
+SPECIALISTS = (
+    "wholly specialist trusts",
+    "with specialist hospitals inside",
+    "specialist hospitals inside left out",
+)
+
+#: Whom they are compared with, as choices of a specification curve; the first is the headline's.
+COMPARATORS = (
+    "NHS general",
+    "independent sector left out",
+    "NHS teaching apart",
+    "all other units",
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -102,20 +118,8 @@ def assign(
             f"There is no class definition {definition!r}.{nearest(definition, DEFINITIONS)} "
             f"Expected one of: {', '.join(DEFINITIONS)}."
         )
-    for column in (unit, unit_class, site):
-        if column not in units.columns:
-            raise InputError(f"The units have no column '{column}'.{nearest(column, units.columns)}")
-    twice = units.loc[units[unit].duplicated(), unit]
-    if len(twice):
-        raise InputError(f"Unit '{twice.iloc[0]}' is listed twice; expected one row a unit.")
     chosen = DEFINITIONS[definition]
-    known = units[unit_class].map(_BY_SIZE)
-    if known.isna().any():
-        odd = units.loc[known.isna()].iloc[0]
-        raise InputError(
-            f"Unit '{odd[unit]}' has class {odd[unit_class]!r}.{nearest(odd[unit_class], _BY_SIZE)} "
-            f"Expected one of: {', '.join(_BY_SIZE)}."
-        )
+    known = _known_classes(units, unit, unit_class, site)
     if chosen.merge_general:
         known = known.where(~known.str.startswith(GENERAL), GENERAL)
     specialist = SPECIALIST
@@ -133,3 +137,64 @@ def assign(
         reference_label=GENERAL,
         meaning=chosen.meaning,
     )
+
+
+def roles(
+    units: pd.DataFrame,
+    *,
+    unit: str = "provider_code",
+    unit_class: str = "unit_class",
+    site: str = "specialist_orthopaedic_site",
+) -> pd.DataFrame:
+    """Return every unit's part in a comparison under each choice of `SPECIALISTS` and `COMPARATORS`.
+
+    Returns
+    -------
+    DataFrame
+        The unit column, `specialist` and `compared_with` (the choices), `role` (specialist, comparator, the
+        name of a further class that only informs the case mix, or missing where the unit is left out), and
+        `stratum` (NHS or independent sector), within which labels may be exchanged.
+
+    Raises
+    ------
+    InputError
+        On a missing column, a unit listed twice, or a class that has no place.
+    """
+    known = _known_classes(units, unit, unit_class, site)
+    inside = ((units[site] == SITE_INSIDE) & (known != INDEPENDENT) & (known != SPECIALIST)).to_numpy()
+    independent, teaching = (known == INDEPENDENT).to_numpy(), known.str.contains("teaching").to_numpy()
+    parts = []
+    for counted in SPECIALISTS:
+        for comparator in COMPARATORS:
+            role = known.where(known == SPECIALIST, "comparator").replace({SPECIALIST: "specialist"})
+            role = role.astype(object)
+            if comparator != COMPARATORS[3]:
+                role[independent] = None if comparator == COMPARATORS[1] else INDEPENDENT
+            if comparator == COMPARATORS[2]:
+                role[teaching & (role == "comparator").to_numpy()] = "NHS teaching"
+            if counted != SPECIALISTS[0]:
+                role[inside] = "specialist" if counted == SPECIALISTS[1] else None
+            parts.append(
+                pd.DataFrame(
+                    {unit: units[unit], "specialist": counted, "compared_with": comparator, "role": role}
+                ).assign(stratum=["independent sector" if is_so else "NHS" for is_so in independent])
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _known_classes(units: pd.DataFrame, unit: str, unit_class: str, site: str) -> pd.Series[str]:
+    """Return every unit's class in the toolkit's words."""
+    for column in (unit, unit_class, site):
+        if column not in units.columns:
+            raise InputError(f"The units have no column '{column}'.{nearest(column, units.columns)}")
+    twice = units.loc[units[unit].duplicated(), unit]
+    if len(twice):
+        raise InputError(f"Unit '{twice.iloc[0]}' is listed twice; expected one row a unit.")
+    known = units[unit_class].map(_BY_SIZE)
+    if known.isna().any():
+        odd = units.loc[known.isna()].iloc[0]
+        raise InputError(
+            f"Unit '{odd[unit]}' has class {odd[unit_class]!r}.{nearest(odd[unit_class], _BY_SIZE)} "
+            f"Expected one of: {', '.join(_BY_SIZE)}."
+        )
+    return known

@@ -10,10 +10,12 @@ from soa_evidence.reporting.figures.predictive_check import predictive_check
 from soa_evidence.reporting.figures.prisma_flow import prisma_flow
 from soa_evidence.reporting.figures.probability_curve import probability_curve
 from soa_evidence.reporting.figures.risk_of_bias import risk_of_bias
+from soa_evidence.reporting.figures.specification_curve import specification_curve
 from soa_evidence.reporting.figures.stacked_incidence import stacked_incidence
 from soa_evidence.reporting.figures.study_forest import study_forest
 from soa_evidence.reporting.figures.survival_curves import survival_curves
 from soa_evidence.reporting.figures.survivorship import survivorship
+from soa_evidence.reporting.figures.tipping_point import tipping_point
 
 __all__ = [
     "Figure",
@@ -26,8 +28,10 @@ __all__ = [
     "prisma_flow",
     "probability_curve",
     "risk_of_bias",
+    "specification_curve",
     "stacked_incidence",
     "study_forest",
     "survival_curves",
     "survivorship",
+    "tipping_point",
 ]
