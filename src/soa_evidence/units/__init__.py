@@ -12,7 +12,10 @@ from soa_evidence.units import (
     false_discovery,
     funnel,
     indirect_standardisation,
+    operations,
     spc,
+    spread,
+    volume,
 )
 from soa_evidence.units.contrasts import margins
 
@@ -26,5 +29,8 @@ __all__ = [
     "funnel",
     "indirect_standardisation",
     "margins",
+    "operations",
     "spc",
+    "spread",
+    "volume",
 ]
