@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from soa_evidence import priors as named_priors
 from soa_evidence.errors import InputError
 from soa_evidence.results import Check, Estimates, checks_frame
-from soa_evidence.units import spread_posterior, spread_worst
+from soa_evidence.units import spread_posterior, spread_worst, weights
 from soa_evidence.units.spread_frame import Panel, read
 from soa_evidence.units.spread_posterior import Weighted
 
@@ -226,8 +226,7 @@ def _summarise(
     table, change, gap = spread_worst.beyond(panel, compared[0], higher_is_better=higher, seed=seed)
     patterns = _patterns(compared, probability)
     checks = (
-        *(one.check for one in compared),
-        free.check,
+        _weights_check(drawn),
         _fit_check(free, evidence, prior),
         _both_ends_check(panel),
     )
@@ -374,6 +373,17 @@ def _years(panel: Panel) -> pd.DataFrame:
         error = float(np.sqrt(np.median(panel.variance[seen, t])))
         rows.append((year, int(seen.sum()), float(panel.value[seen, t].std(ddof=1)), error))
     return pd.DataFrame(rows, columns=["year", "units", "observed_sd", "median_sampling_sd"])
+
+
+def _weights_check(drawn: list[Weighted]) -> Check:
+    worst = max(one.pareto_k for one in drawn)
+    return Check(
+        name=f"independent draws of the spread, {len(drawn)} ways it may change: largest Pareto k",
+        verdict="pass" if worst < weights.PARETO_K_LIMIT else "fail",
+        observed=f"{worst:.2f}",
+        expected=f"below {weights.PARETO_K_LIMIT}",
+        why="draws are weighted by the exact density; the weights must be even enough to be sound",
+    )
 
 
 def _fit_check(free: Weighted, evidence: FloatArray, prior: FloatArray) -> Check:

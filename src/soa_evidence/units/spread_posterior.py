@@ -24,7 +24,6 @@ from scipy.special import expit
 
 from soa_evidence.priors import SpreadPriors
 from soa_evidence.priors.normal import Normal
-from soa_evidence.results import Check
 from soa_evidence.units import weights
 from soa_evidence.units.spread_frame import Panel
 from soa_evidence.units.spread_likelihood import log_likelihood
@@ -82,18 +81,6 @@ class Weighted:
     def carried(self) -> FloatArray:
         """What of it is carried over from a year to the next; shape (S,)."""
         return np.asarray(expit(self.parameters[:, -1]))
-
-    @property
-    def check(self) -> Check:
-        """Whether the weights are sound."""
-        turning = f", turning in year {self.way.turn + 1}" if self.way.turn >= 0 else ""
-        return Check(
-            name=f"independent draws of the spread ({self.way.name}{turning}), Pareto k",
-            verdict="pass" if self.pareto_k < weights.PARETO_K_LIMIT else "fail",
-            observed=f"{self.pareto_k:.2f}",
-            expected=f"below {weights.PARETO_K_LIMIT}",
-            why="draws are weighted by the exact density; the weights must be even enough to be sound",
-        )
 
 
 def ways(panel: Panel, priors: SpreadPriors) -> tuple[Way, ...]:

@@ -38,6 +38,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
 from soa_evidence import priors as named_priors
 from soa_evidence.errors import InputError
@@ -69,11 +70,11 @@ class VolumeResult:
     curve : Estimates
         Standardised risk by volume (labels are operations a year), by the shape asked for.
     shapes : DataFrame
-        shape, prior, probability, log_evidence.
+        shape, threshold, prior, probability, log_evidence, effect, std_error.
     threshold : DataFrame
         volume, probability, prior: where a threshold lies, given that there is one.
     threshold_probability : Estimates
-        Probability of each of: no relation, straight, threshold.
+        Probability of each of: no relation, straight, threshold; and of a threshold with less risk above it.
     per_1000, per_year : Estimates
         Further events if operations below `cut` moved to the other units, per 1,000 moved and for all of a
         year's; between units and within a unit. See `volume_moving` for what either means.
@@ -274,7 +275,7 @@ def _compare(
     data: VolumeCells, priors: named_priors.VolumePriors, straight: Drawn
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:
     listed = volume_shapes.candidates(data, priors)
-    evidence, effect = volume_posterior.compare(data, priors, listed, straight)
+    evidence, effect, error = volume_posterior.compare(data, priors, listed, straight)
     n = len(listed) - 2
     prior = np.array([1 / 3, 1 / 3, *[1 / 3 / n] * n])
     probability = prior * np.exp(evidence - evidence.max())
@@ -287,18 +288,20 @@ def _compare(
             "probability": probability,
             "log_evidence": evidence,
             "effect": effect,
+            "std_error": error,
         }
     )
     with_one = table[table["shape"].isin(["step", "plateau"])]
     threshold = with_one.groupby("threshold")[["probability", "prior"]].sum().reset_index()
     threshold[["probability", "prior"]] /= threshold[["probability", "prior"]].sum()
     # "Less risk above it" is what a critical mass would mean; a threshold may also run the other way.
-    good = with_one["effect"].where(with_one["shape"] == "step", -with_one["effect"]) > 0
+    towards = with_one["effect"].where(with_one["shape"] == "step", -with_one["effect"])
+    good = stats.norm.cdf(towards / with_one["std_error"].clip(lower=1e-12))
     kinds = {
         "no relation": float(probability[0]),
         "straight": float(probability[1]),
         "threshold": float(with_one["probability"].sum()),
-        "threshold with less risk above it": float(with_one.loc[good, "probability"].sum()),
+        "threshold with less risk above it": float((with_one["probability"] * good).sum()),
     }
     return table, threshold.rename(columns={"threshold": "volume"}), kinds
 

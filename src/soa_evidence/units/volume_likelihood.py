@@ -6,7 +6,7 @@ cells at that level::
     L_j = integral Normal(u; 0, s_u^2) prod_r [ integral Normal(e; 0, s_e^2) exp l_r(z_r'g + u + e) de ] du
 
 Both integrals are by Gauss-Hermite quadrature centred and scaled to where the integrand is. l_r is used as
-its Taylor polynomial of fourth degree about a fixed level, with coefficients from every cell, which makes a
+its Taylor polynomial of sixth degree about a fixed level, with coefficients from every cell, which makes a
 draw cost one pass over the cells.
 
 When not to use it: by itself; `units.volume` calls it. A level further than about 1.5 from where the
@@ -50,7 +50,7 @@ class Expansion:
 
 
 def expand(data: VolumeCells, at: Expansion, case_mix: FloatArray) -> FloatArray:
-    """Return value and derivatives, of orders 0 to 4, of l_r at its level; shape (R, 5)."""
+    """Return value and derivatives, of orders 0 to 6, of l_r at its level; shape (R, 7)."""
     cells = data.cells
     eta = at.level[cells.unit] + (cells.design @ case_mix)[cells.pattern]
     p = expit(eta)
@@ -64,6 +64,8 @@ def expand(data: VolumeCells, at: Expansion, case_mix: FloatArray) -> FloatArray
             cells.by_unit(-n * q),
             cells.by_unit(-n * q * (1 - 2 * p)),
             cells.by_unit(-n * q * (1 - 6 * q)),
+            cells.by_unit(-n * q * (1 - 2 * p) * (1 - 12 * q)),
+            cells.by_unit(-n * q * (1 - 30 * q + 120 * q**2)),
         ]
     )
 
@@ -103,9 +105,11 @@ def _kernel() -> Any:
     @njit(cache=True)
     def polynomial(c: FloatArray, x: float) -> float:
         t = min(max(x, -FARTHEST), FARTHEST)
-        inside: float = c[0] + t * (c[1] + t * (c[2] / 2 + t * (c[3] / 6 + t * c[4] / 24)))
+        high = c[4] / 24 + t * (c[5] / 120 + t * c[6] / 720)
+        inside: float = c[0] + t * (c[1] + t * (c[2] / 2 + t * (c[3] / 6 + t * high)))
         # Beyond, straight on: a log likelihood in log odds is straight far out.
-        slope: float = c[1] + t * (c[2] + t * (c[3] / 2 + t * c[4] / 6))
+        steep = c[4] / 6 + t * (c[5] / 24 + t * c[6] / 120)
+        slope: float = c[1] + t * (c[2] + t * (c[3] / 2 + t * steep))
         return inside + (x - t) * slope
 
     @njit(cache=True)

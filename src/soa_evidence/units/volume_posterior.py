@@ -155,10 +155,11 @@ def draw(data: VolumeCells, priors: VolumePriors, shape: Shape, *, seed: int) ->
 
 def compare(
     data: VolumeCells, priors: VolumePriors, shapes: list[Shape], near: Drawn
-) -> tuple[FloatArray, FloatArray]:
-    """Return log evidence of `shapes` less that of `near`, and the shapes' modes' between-unit coefficient.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return log evidence of `shapes` less that of `near`, their between-unit coefficient, and its SD.
 
-    Averaged over the spreads' posterior under `near`, by nine points.
+    Averaged over the spreads' posterior under `near`, by nine points. The coefficient is that of the first
+    between-unit column (0 where there is none), normal about its mode.
     """
     centre = near.log_sd.mean(axis=0)
     lower = np.linalg.cholesky(np.cov(near.log_sd.T) + 1e-8 * np.eye(2))
@@ -168,18 +169,21 @@ def compare(
     total = sum(m for _, m in points)
     gained = np.zeros((len(points), len(shapes)))
     k = data.cells.design.shape[1]
-    effect = np.zeros((len(points), len(shapes)))
+    effect, variance = np.zeros((len(points), len(shapes))), np.zeros((len(points), len(shapes)))
     start: Mode | None = None
     for row, (point, _) in enumerate(points):
         start = base = find(data, priors, near.shape, (point[0], point[1]), start)
         for at, shape in enumerate(shapes):
             mode = find(data, priors, shape, (point[0], point[1]), base)
             gained[row, at] = mode.log_evidence - base.log_evidence
-            inside = mode.coefficients[k:][shape.between]
-            effect[row, at] = inside[0] if len(inside) else 0.0
+            first = k + shape.between.start
+            if shape.between.stop > shape.between.start:
+                effect[row, at] = mode.coefficients[first]
+                variance[row, at] = np.linalg.inv(mode.precision)[first, first]
     mass_of = np.array([m for _, m in points]) / total
     top = gained.max(axis=0)
-    return top + np.log(mass_of @ np.exp(gained - top)), mass_of @ effect
+    evidence = top + np.log(mass_of @ np.exp(gained - top))
+    return evidence, mass_of @ effect, np.sqrt(mass_of @ variance)
 
 
 def _grid(data: VolumeCells, priors: VolumePriors, shape: Shape) -> _Grid:

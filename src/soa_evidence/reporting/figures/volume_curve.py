@@ -89,13 +89,12 @@ def _draw(
     ticks = [t for t in (1, 3, 10, 30, 100, 300, 1000, 3000) if low <= t <= high]
     axes.set_xticks(ticks, [f"{t:,}" for t in ticks])
     axes.minorticks_off()
-    # Rates of units with a handful of patients lie anywhere; the axis holds the curve and most of the rest.
-    top = max(float(np.quantile(dots["estimate"], 0.98)), float(data["upper"].max())) * 1.1
+    top = _top(data, dots)
     axes.set_ylim(0, top)
     largest = float(dots["size"].max())
     axes.scatter(
         dots["volume"],
-        dots["estimate"].clip(upper=top),
+        dots["estimate"],
         s=6 + 60 * dots["size"] / largest,
         facecolors="none",
         edgecolors=style.GENERAL.hue,
@@ -117,6 +116,14 @@ def _draw(
         style.reference_line(axes, cut, cut_label)
 
 
+def _top(data: pd.DataFrame, dots: pd.DataFrame) -> float:
+    """The highest rate drawn: those of units with a handful of patients would hide the rest."""
+    ordered = dots.sort_values("estimate")
+    reached = ordered["size"].cumsum() / ordered["size"].sum()
+    most = float(ordered["estimate"][reached <= 0.99].max()) if (reached <= 0.99).any() else 0.0
+    return max(most, float(data["upper"].max())) * 1.15
+
+
 def _describe(data: pd.DataFrame, dots: pd.DataFrame, volume_text: str, unit_text: str) -> str:
     shown = rows_of(data.iloc[np.unique(np.linspace(0, len(data) - 1, 5).round().astype(int))])
     places = formats.decimals_for(0.0, float((data["upper"] - data["lower"]).median()))
@@ -125,4 +132,8 @@ def _describe(data: pd.DataFrame, dots: pd.DataFrame, volume_text: str, unit_tex
         f"{formats.fixed(row.upper, places)})"
         for row in shown
     )
-    return f"Fitted {unit_text} by {volume_text}: {listed}. Behind it {len(dots):,} units."
+    beyond = int((dots["estimate"] > _top(data, dots)).sum())
+    return (
+        f"Fitted {unit_text} by {volume_text}: {listed}. Behind it {len(dots):,} units, {beyond:,} of them "
+        "with a rate above the axis."
+    )
