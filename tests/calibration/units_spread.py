@@ -27,8 +27,11 @@ UNITS = 120
 WORLDS = {
     "constant": (np.ones(8), "no change"),
     "falling": (np.exp(-0.06 * np.arange(8)), "narrower throughout"),
-    "turning": (np.exp(0.12 * np.minimum(np.arange(8) - 4, 0) - 0.2 * np.maximum(np.arange(8) - 4, 0)), "wider, then narrower"),
-}  # fmt: skip
+    "turning": (
+        np.exp(0.12 * np.minimum(np.arange(8) - 4, 0) - 0.2 * np.maximum(np.arange(8) - 4, 0)),
+        "wider, then narrower",
+    ),
+}
 CLAIM = 0.95
 
 

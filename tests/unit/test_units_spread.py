@@ -1,4 +1,4 @@
-"""units.spread: the likelihood by plain algebra, the posterior by a grid, known truth found, every message."""
+"""units.spread: likelihood by plain algebra, posterior by a grid, known truth found, every message."""
 
 import numpy as np
 import pandas as pd
@@ -189,7 +189,7 @@ def test_pareto_k_is_the_right_way_round():
 
 
 BAD = {
-    "no column": (lambda f: f.rename(columns={"mean": "means"}), {}, "no column 'mean'. Did you mean 'means'"),
+    "no column": (lambda f: f.rename(columns={"mean": "means"}), {}, "Did you mean 'means'"),
     "one column twice": (lambda f: f, {"size": "mean"}, "'mean' is named for two purposes"),
     "no unit": (lambda f: f.assign(unit=f["unit"].where(f.index > 0)), {}, "Column 'unit', row 0: missing"),
     "no year": (lambda f: f.assign(year=f["year"].where(f.index > 0)), {}, "Column 'year', row 0: missing"),
