@@ -4,7 +4,7 @@ Asked of each: do intervals cover the spread of every year, the ratio of last to
 worst fifth beyond regression to the mean (0 where the spread is constant); how often is a change claimed that
 is not there; how probable is the true pattern. Made-up data throughout.
 
-    python -m tests.calibration.units_spread     (five minutes of one core)
+    python -m tests.calibration.units_spread     (two minutes of one core)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ sys.path.append(str(HERE.parent / "unit"))
 from spread_toys import COLUMNS, world  # noqa: E402  a test's toys are no package
 
 TABLE = HERE / "units_spread_coverage.csv"
-REPLICATIONS, SEED, LEVEL = 100, 50_000, 0.95
+REPLICATIONS, SEED, LEVEL = 30, 50_000, 0.95
 UNITS = 120
 WORLDS = {
     "constant": (np.ones(8), "no change"),

@@ -199,18 +199,27 @@ BAD = {
     "no records": (lambda f: f.assign(n=0), {}, "0; a mean of no records"),
     "no deviation": (lambda f: f.assign(sd=0.0), {}, "a standard deviation must be above 0"),
     "twice a year": (lambda f: pd.concat([f, f]), {}, "has two rows in"),
-    "two years": (lambda f: f[f["year"] < 2013], {}, "2 years with values; a trend in spread needs at least 3"),
+    "two years": (
+        lambda f: f[f["year"] < 2013],
+        {},
+        "2 years with values; a trend in spread needs at least 3",
+    ),
     "few units": (
-        lambda f: f[(f["year"] > 2011) | (f["unit"] < "u003")], {}, "Year 2011 has 3 units; a spread needs",
+        lambda f: f[(f["year"] > 2011) | (f["unit"] < "u003")],
+        {},
+        "Year 2011 has 3 units; a spread needs",
     ),
     "none in both": (
-        lambda f: f[~((f["year"] == 2011) & (f["unit"] < "u010")) & ~((f["year"] == 2016) & (f["unit"] >= "u010"))],
-        {}, "whether the worst improved cannot be asked",
+        lambda f: f[
+            ~((f["year"] == 2011) & (f["unit"] < "u010")) & ~((f["year"] == 2016) & (f["unit"] >= "u010"))
+        ],
+        {},
+        "whether the worst improved cannot be asked",
     ),
     "direction": (lambda f: f, {"better": "up"}, "better='up': expected 'higher' or 'lower'"),
     "seed": (lambda f: f, {"seed": 1.5}, "seed=1.5: expected a whole number"),
     "prior": (lambda f: f, {"priors": "difuse"}, "Did you mean 'diffuse'"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)

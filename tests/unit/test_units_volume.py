@@ -223,15 +223,29 @@ def test_huge_units_and_tiny_ones_together():
 
 
 BAD = {
-    "no column": (lambda f: f.rename(columns={"volume": "volumes"}), {}, "no column 'volume'. Did you mean 'volumes'"),
+    "no column": (
+        lambda f: f.rename(columns={"volume": "volumes"}),
+        {},
+        "no column 'volume'. Did you mean 'volumes'",
+    ),
     "empty": (lambda f: f.iloc[:0], {}, "frame of counts is empty"),
-    "missing year": (lambda f: f.assign(year=f["year"].where(f.index > 2)), {}, "Column 'year', row 0: missing"),
-    "missing unit": (lambda f: f.assign(unit=f["unit"].where(f.index > 2)), {}, "Column 'unit', row 0: missing"),
+    "missing year": (
+        lambda f: f.assign(year=f["year"].where(f.index > 2)),
+        {},
+        "Column 'year', row 0: missing",
+    ),
+    "missing unit": (
+        lambda f: f.assign(unit=f["unit"].where(f.index > 2)),
+        {},
+        "Column 'unit', row 0: missing",
+    ),
     "no volume": (lambda f: f.assign(volume=0), {}, "expected operations above 0"),
     "volume is text": (lambda f: f.assign(volume="many"), {}, "row 0: 'many'; expected operations"),
     "missing volume": (lambda f: f.assign(volume=np.nan), {}, "Leave out units whose volume is not known"),
     "two volumes": (
-        lambda f: pd.concat([f, f.assign(volume=f["volume"] + 1)]), {}, "u000 in 2016 has more than one 'volume'",
+        lambda f: pd.concat([f, f.assign(volume=f["volume"] + 1)]),
+        {},
+        "u000 in 2016 has more than one 'volume'",
     ),
     "control character": (lambda f: f.assign(unit=f["unit"] + "\x1f"), {}, "holds a control character"),
     "all the same": (lambda f: f.assign(volume=50), {}, "All units have the same 'volume'"),
@@ -244,8 +258,12 @@ BAD = {
     "seed": (lambda f: f, {"seed": -1}, "seed=-1: expected a whole number"),
     "cut below all": (lambda f: f, {"cut": 0}, "expected a cut with units on both sides"),
     "cut beyond all": (lambda f: f, {"cut": 1e9}, "expected a cut with units on both sides"),
-    "case mix missing": (lambda f: f.assign(stratum=None), {"case_mix": ["stratum"]}, "Column 'stratum', row 0: missing"),
-}  # fmt: skip
+    "case mix missing": (
+        lambda f: f.assign(stratum=None),
+        {"case_mix": ["stratum"]},
+        "Column 'stratum', row 0: missing",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", BAD)

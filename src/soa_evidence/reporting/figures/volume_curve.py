@@ -117,7 +117,7 @@ def _draw(
 
 
 def _top(data: pd.DataFrame, dots: pd.DataFrame) -> float:
-    """The highest rate drawn: those of units with a handful of patients would hide the rest."""
+    """Return the highest rate drawn: those of units with a handful of patients would hide the rest."""
     ordered = dots.sort_values("estimate")
     reached = ordered["size"].cumsum() / ordered["size"].sum()
     most = float(ordered["estimate"][reached <= 0.99].max()) if (reached <= 0.99).any() else 0.0
