@@ -217,6 +217,7 @@ BAD = {
         "whether the worst improved cannot be asked",
     ),
     "direction": (lambda f: f, {"better": "up"}, "better='up': expected 'higher' or 'lower'"),
+    "draws": (lambda f: f, {"draws": 10}, "draws=10: expected at least 100"),
     "seed": (lambda f: f, {"seed": 1.5}, "seed=1.5: expected a whole number"),
     "prior": (lambda f: f, {"priors": "difuse"}, "Did you mean 'diffuse'"),
 }

@@ -139,6 +139,7 @@ def fit(
     better: Literal["higher", "lower"] = "higher",
     measured_in: str = "points",
     priors: str = "default",
+    draws: int = DRAWS,
 ) -> SpreadResult:
     """Estimate the spread between units in each year, and how it changed.
 
@@ -157,6 +158,8 @@ def fit(
         Unit of `value`, for the tables.
     priors
         A name from `priors.SPREAD_PRIORS`.
+    draws
+        Draws of each way, and of the average over them; at least 100.
 
     Returns
     -------
@@ -173,6 +176,8 @@ def fit(
         raise InputError(f"better={better!r}: expected 'higher' or 'lower'.")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise InputError(f"seed={seed!r}: expected a whole number from 0 to {2**32 - 1}.")
+    if draws < 100:
+        raise InputError(f"draws={draws}: expected at least 100.")
     panel = read(frame, value=value, size=size, record_sd=record_sd, unit=unit, year=year)
     if (panel.seen[:, 0] & panel.seen[:, -1]).sum() < 5:
         raise InputError(
@@ -180,7 +185,7 @@ def fit(
             "worst improved cannot be asked."
         )
     drawn = [
-        spread_posterior.draw(panel, way, draws=DRAWS, seed=seed + at)
+        spread_posterior.draw(panel, way, draws=draws, seed=seed + at)
         for at, way in enumerate(spread_posterior.ways(panel, chosen))
     ]
     return _summarise(panel, drawn, chosen, higher=better == "higher", measured_in=measured_in, seed=seed)
@@ -214,11 +219,12 @@ def _summarise(
     seed: int,
 ) -> SpreadResult:
     *compared, free = drawn
+    draws = len(free.parameters)
     evidence = np.array([one.log_evidence for one in compared])
     prior = np.array([one.way.share for one in compared])
     probability = prior * np.exp(evidence - evidence.max())
     probability /= probability.sum()
-    parts = np.floor(np.concatenate([[0.0], np.cumsum(probability)]) * DRAWS + 0.5).astype(int)
+    parts = np.floor(np.concatenate([[0.0], np.cumsum(probability)]) * draws + 0.5).astype(int)
     rows = [(one, np.arange(b - a)) for one, a, b in zip(compared, parts[:-1], parts[1:], strict=True)]
     log_spread = np.vstack([one.log_spread[at] for one, at in rows])
     kept = np.concatenate([one.kept[at] for one, at in rows])
@@ -253,7 +259,7 @@ def _summarise(
             draws=log_spread[:, -1:] - log_spread[:, :1],
             **shared,
         ),
-        "patterns": _probabilities("probability of how the spread changed", patterns, checks),
+        "patterns": _probabilities("probability of how the spread changed", patterns, checks, draws),
         "carried_over": Estimates(
             estimand="correlation of units' true standing between two years",
             labels=("successive years", "first and last year"),
@@ -309,7 +315,9 @@ def _patterns(compared: list[Weighted], probability: FloatArray) -> dict[str, fl
     return found
 
 
-def _probabilities(estimand: str, found: dict[str, float], checks: tuple[Check, ...]) -> Estimates:
+def _probabilities(
+    estimand: str, found: dict[str, float], checks: tuple[Check, ...], draws: int
+) -> Estimates:
     p = np.clip(np.array(list(found.values())), 0.0, 1.0)
     return Estimates(
         estimand=estimand,
@@ -317,7 +325,7 @@ def _probabilities(estimand: str, found: dict[str, float], checks: tuple[Check, 
         unit="probability",
         method=METHOD,
         mean=p,
-        covariance=np.diag(np.maximum(p * (1 - p), 1e-8) / DRAWS),
+        covariance=np.diag(np.maximum(p * (1 - p), 1e-8) / draws),
         interval="Monte Carlo",
         checks=checks,
     )

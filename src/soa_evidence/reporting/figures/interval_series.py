@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import pandas as pd
@@ -80,10 +81,17 @@ def _draw(
     zero: bool,
 ) -> None:
     width = size.width
-    axes = canvas.add_axes((54 / width, 60 / _HEIGHT, 1 - 70 / width, 1 - 134 / _HEIGHT))
+    axes = canvas.add_axes((54 / width, 60 / _HEIGHT, 1 - 70 / width, 1 - 150 / _HEIGHT))
     style.axis(axes, left=True)
     style.axis(axes, label=axis_text)
-    axes.text(0, 1.04, unit_text, transform=axes.transAxes, fontsize=style.SMALL, color=style.MUTED)
+    axes.text(
+        0,
+        1.04,
+        textwrap.fill(unit_text, size.letters),
+        transform=axes.transAxes,
+        fontsize=style.SMALL,
+        color=style.MUTED,
+    )
     axes.set_xlim(-0.5, len(places) - 0.5)
     every = 2 if size.narrow and len(places) > 5 else 1
     axes.set_xticks(range(0, len(places), every), [safe.shorten(p, 10) for p in places[::every]])
