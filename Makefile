@@ -50,6 +50,8 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.survivorship
 	$(RUN)/python -m tests.calibration.rates_calibration
 	$(RUN)/python -m tests.calibration.referral_bias
+	$(RUN)/python -m tests.calibration.units_volume
+	$(RUN)/python -m tests.calibration.units_spread
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/
 	$(RUN)/python -m benchmarks.run

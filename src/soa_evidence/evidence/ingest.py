@@ -38,31 +38,33 @@ class Source:
 SOURCES: Mapping[str, Source] = {
     "commissioners": Source(
         needs=("the PROMs packs", "populations", "names", "deprivation", "peers"),
-        build=lambda packs, *others, out: [commissioners.build([packs], *others, out)],
+        build=lambda packs, people, names, poor, peers, out: [
+            commissioners.build([packs], people, names, poor, peers, out)
+        ],
     ),
     "costs": Source(
         needs=("the table of reference costs", "the table of the cost collection"),
-        build=lambda *given, out: [orthopaedic_costs.build(*given, out)],
+        build=lambda reference, collection, out: [orthopaedic_costs.build(reference, collection, out)],
     ),
     "nhs-proms": Source(
         needs=None, build=lambda *packs, out, classes=None: [nhs_proms.build(packs, out, classes=classes)]
     ),
     "nhs-units": Source(
-        needs=("the table of provider classes",), build=lambda *given, out: [nhs_units.build(*given, out)]
+        needs=("the table of provider classes",), build=lambda classes, out: [nhs_units.build(classes, out)]
     ),
     "programmes": Source(
-        needs=("the list of facts",), build=lambda *given, out: [programmes.build(*given, out)]
+        needs=("the list of facts",), build=lambda facts, out: [programmes.build(facts, out)]
     ),
     "published": Source(
-        needs=("the list of figures",), build=lambda *given, out: [published.build(*given, out)]
+        needs=("the list of figures",), build=lambda figures, out: [published.build(figures, out)]
     ),
     "published-survivorship": Source(
         needs=("the list of figures", "the table of benchmarks"),
-        build=lambda *given, out: [published_survivorship.build(*given, out)],
+        build=lambda figures, marks, out: [published_survivorship.build(figures, marks, out)],
     ),
     "tariff": Source(
         needs=("the folder of prices", "the list of figures"),
-        build=lambda *given, out: [orthopaedic_tariff.build(*given, out)],
+        build=lambda prices, figures, out: [orthopaedic_tariff.build(prices, figures, out)],
     ),
     "us-hospitals": Source(
         needs=("New York's infections", "Medicare's readmissions"),

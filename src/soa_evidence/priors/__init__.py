@@ -7,22 +7,30 @@ from soa_evidence.priors.normal import Normal
 from soa_evidence.priors.of_binomial import BINOMIAL_PRIORS, BinomialPriors, binomial
 from soa_evidence.priors.of_hierarchical import HIERARCHICAL_PRIORS, HierarchicalPriors, hierarchical
 from soa_evidence.priors.of_pathways import RATE_PRIORS, RatePriors, rates
+from soa_evidence.priors.of_spread import SPREAD_PRIORS, SpreadPriors, spread
 from soa_evidence.priors.of_synthesis import LOG_T_DOF, SYNTHESIS_PRIORS, Spread, SynthesisPriors, synthesis
+from soa_evidence.priors.of_volume import VOLUME_PRIORS, VolumePriors, volume
 
 __all__ = [
     "BINOMIAL_PRIORS",
     "HIERARCHICAL_PRIORS",
     "LOG_T_DOF",
     "RATE_PRIORS",
+    "SPREAD_PRIORS",
     "SYNTHESIS_PRIORS",
+    "VOLUME_PRIORS",
     "BinomialPriors",
     "HierarchicalPriors",
     "Normal",
     "RatePriors",
     "Spread",
+    "SpreadPriors",
     "SynthesisPriors",
+    "VolumePriors",
     "binomial",
     "hierarchical",
     "rates",
+    "spread",
     "synthesis",
+    "volume",
 ]

@@ -12,10 +12,13 @@ from soa_evidence.units import (
     false_discovery,
     funnel,
     indirect_standardisation,
+    operations,
     profile,
     sensitivity,
     spc,
     specification_curve,
+    spread,
+    volume,
 )
 from soa_evidence.units.contrasts import margins
 
@@ -29,8 +32,11 @@ __all__ = [
     "funnel",
     "indirect_standardisation",
     "margins",
+    "operations",
     "profile",
     "sensitivity",
     "spc",
     "specification_curve",
+    "spread",
+    "volume",
 ]

@@ -6,8 +6,10 @@ from soa_evidence.reporting.figures.class_comparison import class_comparison
 from soa_evidence.reporting.figures.figure import Figure
 from soa_evidence.reporting.figures.forest import forest
 from soa_evidence.reporting.figures.funnel import funnel
+from soa_evidence.reporting.figures.interval_series import interval_series
 from soa_evidence.reporting.figures.predictive_check import predictive_check
 from soa_evidence.reporting.figures.prisma_flow import prisma_flow
+from soa_evidence.reporting.figures.probability_bars import probability_bars
 from soa_evidence.reporting.figures.probability_curve import probability_curve
 from soa_evidence.reporting.figures.risk_of_bias import risk_of_bias
 from soa_evidence.reporting.figures.specification_curve import specification_curve
@@ -16,6 +18,7 @@ from soa_evidence.reporting.figures.study_forest import study_forest
 from soa_evidence.reporting.figures.survival_curves import survival_curves
 from soa_evidence.reporting.figures.survivorship import survivorship
 from soa_evidence.reporting.figures.tipping_point import tipping_point
+from soa_evidence.reporting.figures.volume_curve import volume_curve
 
 __all__ = [
     "Figure",
@@ -24,8 +27,10 @@ __all__ = [
     "class_comparison",
     "forest",
     "funnel",
+    "interval_series",
     "predictive_check",
     "prisma_flow",
+    "probability_bars",
     "probability_curve",
     "risk_of_bias",
     "specification_curve",
@@ -34,4 +39,5 @@ __all__ = [
     "survival_curves",
     "survivorship",
     "tipping_point",
+    "volume_curve",
 ]
