@@ -5,20 +5,31 @@ A different prior is a different name here; a model takes a whole named set and 
 
 from soa_evidence.priors.normal import Normal
 from soa_evidence.priors.of_binomial import BINOMIAL_PRIORS, BinomialPriors, binomial
+from soa_evidence.priors.of_gaussian import GAUSSIAN_PRIORS, GaussianPriors, gaussian
 from soa_evidence.priors.of_hierarchical import HIERARCHICAL_PRIORS, HierarchicalPriors, hierarchical
+from soa_evidence.priors.of_levels import HasLevels, LevelPriors
+from soa_evidence.priors.of_ordinal import ORDINAL_PRIORS, OrdinalPriors, ordinal
 from soa_evidence.priors.of_synthesis import LOG_T_DOF, SYNTHESIS_PRIORS, Spread, SynthesisPriors, synthesis
 
 __all__ = [
     "BINOMIAL_PRIORS",
+    "GAUSSIAN_PRIORS",
     "HIERARCHICAL_PRIORS",
     "LOG_T_DOF",
+    "ORDINAL_PRIORS",
     "SYNTHESIS_PRIORS",
     "BinomialPriors",
+    "GaussianPriors",
+    "HasLevels",
     "HierarchicalPriors",
+    "LevelPriors",
     "Normal",
+    "OrdinalPriors",
     "Spread",
     "SynthesisPriors",
     "binomial",
+    "gaussian",
     "hierarchical",
+    "ordinal",
     "synthesis",
 ]

@@ -11,7 +11,9 @@ from soa_evidence.units import (
     direct_standardisation,
     false_discovery,
     funnel,
+    gaussian,
     indirect_standardisation,
+    ordinal,
     spc,
 )
 from soa_evidence.units.contrasts import margins
@@ -24,7 +26,9 @@ __all__ = [
     "direct_standardisation",
     "false_discovery",
     "funnel",
+    "gaussian",
     "indirect_standardisation",
     "margins",
+    "ordinal",
     "spc",
 ]
