@@ -46,7 +46,7 @@ class GaussianPriors:
             (
                 "level of a class, SD",
                 f"Normal(common level, {self.levels.class_sd:g})",
-                f"classes seldom differ by more than {2 * self.levels.class_sd:g} standard deviations of patients",
+                f"classes seldom differ by over {2 * self.levels.class_sd:g} standard deviations of patients",
             ),
             (
                 "typical spread between units, log SD",
@@ -58,7 +58,11 @@ class GaussianPriors:
                 f"Normal(typical, {self.levels.class_log_spread_sd:g})",
                 "classes share what a typical spread is; each may be tighter or wider",
             ),
-            ("case-mix level, SD", f"Normal({self.case_mix.mean:g}, {self.case_mix.sd:g})", self.case_mix.because),
+            (
+                "case-mix level, SD",
+                f"Normal({self.case_mix.mean:g}, {self.case_mix.sd:g})",
+                self.case_mix.because,
+            ),
             (
                 "spread between like patients, log SD",
                 f"Normal({self.log_residual.mean:.3g}, {self.log_residual.sd:g})",
@@ -77,7 +81,7 @@ _LOG_0_1 = math.log(0.1)
 _RESIDUAL = Normal(
     mean=-0.1,
     sd=0.5,
-    because="case mix explains some of what patients differ by, seldom more than half of their standard deviation",
+    because="case mix explains some of what patients differ by, seldom half of their standard deviation",
 )
 _DEFAULT = GaussianPriors(
     name="default",
@@ -89,15 +93,15 @@ _DEFAULT = GaussianPriors(
         log_spread=Normal(
             mean=_LOG_0_1,
             sd=0.7,
-            because="units of one kind usually differ by 0.025 to 0.4 standard deviations of patients: for a joint "
-            "score whose standard deviation is 9 points, by a quarter of a point to 4 points",
+            because="units of one kind usually differ by 0.025 to 0.4 standard deviations of patients: for a "
+            "joint score whose standard deviation is 9 points, by a quarter of a point to 4 points",
         ),
         class_log_spread_sd=0.5,
     ),
     case_mix=Normal(
         mean=0.0,
         sd=1.5,
-        because="a gain depends much on the score it starts from: from bad to good by one to two standard deviations",
+        because="a gain depends much on the score it starts from: by one to two standard deviations",
     ),
     log_residual=_RESIDUAL,
     log_residual_spread=Normal(

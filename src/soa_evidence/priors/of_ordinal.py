@@ -60,7 +60,9 @@ def _of(name: str, gap_sd: float) -> OrdinalPriors:
     )
 
 
-ORDINAL_PRIORS = {name: _of(name, sd) for name, sd in (("default", 0.8), ("diffuse", 1.5), ("sceptical", 0.8))}
+ORDINAL_PRIORS = {
+    name: _of(name, sd) for name, sd in (("default", 0.8), ("diffuse", 1.5), ("sceptical", 0.8))
+}
 
 
 def ordinal(name: str = "default") -> OrdinalPriors:

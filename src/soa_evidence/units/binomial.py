@@ -102,7 +102,7 @@ def build(cells: Cells, priors: named_priors.BinomialPriors, *, near: Laplace, c
 
 
 def likelihood(collapsed: Collapsed, unit: Any, case_mix: Any | None) -> Any:
-    """Collapsed log likelihood as a PyTensor expression of units' levels and case-mix terms (None: no terms)."""
+    """Collapsed log likelihood in PyTensor, of units' levels and case-mix terms (None: no terms)."""
     import pytensor.tensor as pt
 
     # collapse.py: totals of events, less what the bins lost at the mode, less the binned sum over trials.

@@ -202,7 +202,9 @@ class ClassRisks:
             likely, error = probability_of(gain > margin_per_1000, chains=chains)
             means.append(likely)
             errors.append(error)
-        threshold = "" if margin_per_1000 == 0 else f" by more than {margin_per_1000:g}{self.measure.by_more_than}"
+        threshold = (
+            "" if margin_per_1000 == 0 else f" by more than {margin_per_1000:g}{self.measure.by_more_than}"
+        )
         return Estimates(
             estimand=f"probability of being better than {self.reference}{threshold}, {self.estimand_kind}",
             labels=self.compared,
@@ -323,21 +325,25 @@ def kind_risks(
     return mix_by_units(cells.groups, cells.group_of_unit, mean_risk, reference, reference_label)
 
 
-def margins(difference: Estimates, label: str, *, better: Literal["lower", "higher"]) -> pd.DataFrame:
+def margins(
+    difference: Estimates, label: str, *, better: Literal["lower", "higher"], step: float = 1.0
+) -> pd.DataFrame:
     """Return the probability that `label` is better than the reference by more than each margin.
 
     Parameters
     ----------
     difference
-        Risk differences per 1,000 patients, with draws.
+        Differences with draws, such as of risks per 1,000 patients or of means.
+    step
+        The largest margin is a whole number of these, in the difference's unit.
 
     Returns
     -------
     DataFrame
-        margin (per 1,000 patients, from 0 to where hardly any probability is left), probability.
+        margin (in the difference's unit, from 0 to where hardly any probability is left), probability.
     """
     gain = -difference.of(label) if better == "lower" else difference.of(label)
-    furthest = max(1.0, float(np.ceil(np.quantile(gain, 0.995))))
+    furthest = step * max(1.0, float(np.ceil(np.quantile(gain, 0.995) / step)))
     grid = np.linspace(0.0, furthest, 61)
     return pd.DataFrame({"margin": grid, "probability": [(gain > margin).mean() for margin in grid]})
 

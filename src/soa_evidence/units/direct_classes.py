@@ -1,9 +1,9 @@
 """What independent draws share whatever the outcome: classes' levels and spreads around what is common.
 
-The log integral over a class's units is given on a grid of (level, log spread) with its expansion in the terms
-of the model that all units share (case mix, cut points). From there on nothing depends on the kind of outcome:
-where the grids lie, the mode of the terms, draws of what is common and of each class, their prior, and whether
-the weights that make the draws exact are sound.
+The log integral over a class's units is given on a grid of (level, log spread) with its expansion in the
+terms of the model that all units share (case mix, cut points). From there on nothing depends on the kind of
+outcome: where the grids lie, the mode of the terms, draws of what is common and of each class, their prior,
+and whether the weights that make the draws exact are sound.
 
 When not to use it: by itself; `units.direct` and `units.gaussian_direct` call it.
 

@@ -1,22 +1,24 @@
-"""Units compared on a measured outcome, from sums: hierarchical normal model with case mix and classes of unit.
+"""Units compared on a measured outcome, from sums: hierarchical normal model with case mix and classes.
 
 The model, for outcome y of patient i with case-mix pattern x at unit j (class g), in standard deviations::
 
     y_i ~ Normal(x' case_mix + level_j, residual_j)
     level_j ~ Normal(class_level_g, class_spread_g)
     class_level_g ~ Normal(common, .)          log class_spread_g ~ Normal(typical, .)
-    residual_j² ~ scaled inverse chi-square(nu, residual²)      differ = 1 / sqrt(2 nu), log differ ~ Normal(., .)
+    residual_j² ~ scaled inverse chi-square(nu, residual²)
+    differ = 1 / sqrt(2 nu)                    log differ ~ Normal(., .)
 
-`x` is centred on the reference population (all patients of all units), so `level_j` is unit j's mean for the
-average case mix and is what standardisation gives. Units' patients may differ among themselves by more at one
-unit than at another: `residual_j` is the standard deviation between like patients of unit j, and `differ` about the
-share of itself by which it differs between units. Patients are needed only as sums: how many, the total and the
-total of squares, per unit and case-mix stratum. Priors are in standard deviations of the outcome between all
-patients (`scale`) and are in `priors`.
+`x` is centred on the reference population (all patients of all units), so `level_j` is unit j's mean for
+the average case mix and is what standardisation gives. Units' patients may differ among themselves by more
+at one unit than at another: `residual_j` is the standard deviation between like patients of unit j, and
+`differ` about the share of itself by which it differs between units. Patients are needed only as sums: how
+many, the total and the total of squares, per unit and case-mix stratum. Priors are in standard deviations
+of the outcome between all patients (`scale`) and are in `priors`.
 
-What comes out (`GaussianResult`): each class's mean standardised to one case mix, its difference from a reference
-and the posterior probability of being better, on the two estimands of `units.binomial`, *these units* and *units
-as a kind*; the spread between units, the prediction for one more unit, and every unit with its rank interval.
+What comes out (`GaussianResult`): each class's mean standardised to one case mix, its difference from a
+reference and the posterior probability of being better, on the two estimands of `units.binomial`, *these
+units* and *units as a kind*; the spread between units, the prediction for one more unit, and every unit
+with its rank interval.
 
 When not to use it
     - The outcome of single patients is what is asked for (how many gained little): a mean hides it.
@@ -25,11 +27,11 @@ When not to use it
     - Case mix that drives both referral and outcome is not recorded: standardisation cannot mend it.
     - A class of one unit: its level and its spread cannot be told apart; only *these units* has meaning.
 
-Sources: Lindley and Smith (1972), JRSS B 34:1, for the model; Goldstein and Spiegelhalter (1996), JRSS A 159:385,
-for units compared by it.
+Sources: Lindley and Smith (1972), JRSS B 34:1, for the model; Goldstein and Spiegelhalter (1996), JRSS A
+159:385, for units compared by it.
 
-Checked against: quadrature, lme4 and long runs of a textbook model (tests/reference/units_outcomes), simulation
-with known truth (tests/calibration).
+Checked against: quadrature, lme4 and long runs of a textbook model (tests/reference/units_outcomes),
+simulation with known truth (tests/calibration).
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ PARAMETERS = (
 
 
 def build(sums: Sums, priors: named_priors.GaussianPriors, *, near: Near) -> Any:
-    """Return the PyMC model of the module docstring, units' variances integrated out; `near` scales coordinates."""
+    """Return the PyMC model, units' variances integrated out; `near` scales coordinates."""
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -151,7 +153,8 @@ def fit(
     frame
         One row per unit and case-mix stratum; strata may repeat and are added up.
     count, total, squares, unit, group
-        Columns: patients with the outcome, the sum of their outcomes, the sum of the squares; the unit; its class.
+        Columns: patients with the outcome, the sum of their outcomes, the sum of the squares; the unit; its
+        class.
     reference
         The class, or classes taken together, that others are compared with.
     margin
@@ -184,12 +187,19 @@ def fit(
     Raises
     ------
     InputError
-        On a bad frame (see `sums.prepare`), fewer than two classes, an unknown reference or prior, or a margin,
-        scale, seed or direction out of range.
+        On a bad frame (see `sums.prepare`), fewer than two classes, an unknown reference or prior, or a
+        margin, scale, seed or direction out of range.
     """
     chosen = named_priors.gaussian(priors)
     sums = prepare(
-        frame, count=count, total=total, squares=squares, unit=unit, group=group, case_mix=case_mix, scale=scale
+        frame,
+        count=count,
+        total=total,
+        squares=squares,
+        unit=unit,
+        group=group,
+        case_mix=case_mix,
+        scale=scale,
     )
     classes, label = reference_classes(sums.groups, reference, reference_label)
     _require_choices(better, margin, seed, engine)
@@ -227,7 +237,7 @@ def _draws(
     settings: Settings,
     seed: int,
 ) -> tuple[dict[str, FloatArray], tuple[Check, ...], Any]:
-    """Draws from the exact posterior by name, the checks they rest on, and the sampler's statistics if any."""
+    """Draws by name, the checks they rest on, and the sampler's statistics if any."""
     refused: tuple[Check, ...] = ()
     if engine == "direct":
         found = gaussian_direct.draw(sums, priors, near, draws=settings.chains * settings.draws, seed=seed)

@@ -70,7 +70,7 @@ class GaussianDirect:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Near:
-    """Where the posterior lies, roughly: modes of case mix (K,), units' levels and variances (J,), spreads (G,)."""
+    """Where the posterior lies: case mix (K,), units' levels and variances (J,), spreads (G,)."""
 
     case_mix: FloatArray
     level: FloatArray
@@ -81,7 +81,7 @@ class Near:
 
 
 def dof_of(log_residual_spread: FloatArray) -> FloatArray:
-    """Degrees of freedom of units' variances: standard deviations then differ by about that share of themselves."""
+    """Degrees of freedom under which units' standard deviations differ by about that share of themselves."""
     return np.asarray(0.5 * np.exp(-2.0 * log_residual_spread))
 
 
@@ -101,7 +101,9 @@ def approximate(sums: Sums, priors: GaussianPriors) -> Near:
         error = variance / sums.count
         penalty = 1 / spread[group] ** 2
         weight = 1 / (error + spread[group] ** 2)
-        matrix = np.einsum("j,jkl->kl", 1 / variance, sums.within_case_mix) + np.eye(k) / priors.case_mix.sd**2
+        matrix = (
+            np.einsum("j,jkl->kl", 1 / variance, sums.within_case_mix) + np.eye(k) / priors.case_mix.sd**2
+        )
         matrix = matrix + (sums.case_mix_mean * weight[:, None]).T @ sums.case_mix_mean
         right = sums.within_cross.T @ (1 / variance)
         right = right + sums.case_mix_mean.T @ (weight * (sums.mean - centre[group]))
@@ -217,7 +219,9 @@ def log_likelihood(
 def log_residual_prior(residual: FloatArray, differ: FloatArray, priors: GaussianPriors) -> FloatArray:
     """Log prior of what units' variances have in common, up to a constant."""
     size, share = priors.log_residual, priors.log_residual_spread
-    return np.asarray(-0.5 * ((residual - size.mean) / size.sd) ** 2 - 0.5 * ((differ - share.mean) / share.sd) ** 2)
+    return np.asarray(
+        -0.5 * ((residual - size.mean) / size.sd) ** 2 - 0.5 * ((differ - share.mean) / share.sd) ** 2
+    )
 
 
 def _dof_and_left(
@@ -271,9 +275,7 @@ def _class_grids(
 
         def integral(grid: Grid, units: NDArray[np.int64] = units) -> FloatArray:
             level, log_spread = grid.points()
-            return np.asarray(
-                class_grid(level, np.exp(log_spread), units, sums.count, adjusted, left, dof)
-            )
+            return np.asarray(class_grid(level, np.exp(log_spread), units, sums.count, adjusted, left, dof))
 
         grid = place_class(
             integral,
@@ -295,7 +297,7 @@ def _class_grids(
                 grid=grid,
                 value=integral(grid),
                 gradient=apart @ mean,
-                curvature=-(weight @ squares).reshape(-1, terms, terms),
+                curvature=-(weight @ squares).reshape(len(weight), terms, terms),
             )
         )
     return out

@@ -1,7 +1,7 @@
 """Compiled loops of `units.gaussian_direct`: one unit's level, its residual spread integrated out.
 
-For a unit with n patients, adjusted mean r, residual sum of squares S and a scaled inverse chi-square prior of
-its variance (nu degrees of freedom about s0²), the log density of its level u under N(mu, sigma²) is
+For a unit with n patients, adjusted mean r, residual sum of squares S and a scaled inverse chi-square prior
+of its variance (nu degrees of freedom about s0²), the log density of its level u under N(mu, sigma²) is
 
     h(u) = -(nu + n)/2 log(nu s0² + S + n (u - r)²) - (u - mu)² / (2 sigma²).
 

@@ -1,7 +1,7 @@
 """Posterior predictive checks of `units.gaussian`: could the fitted model have made these sums.
 
-Replicates are *mixed*: every unit's level and residual spread are drawn anew from what units have in common, so
-that the distributions of units are on trial and a unit's own data are not used twice.
+Replicates are *mixed*: every unit's level and residual spread are drawn anew from what units have in
+common, so that the distributions of units are on trial and a unit's own data are not used twice.
 
 Source: Marshall and Spiegelhalter (2007), Bayesian Analysis 2:409, for mixed replication.
 
@@ -62,7 +62,9 @@ def _statistics(
 ) -> dict[str, float]:
     error = (mean - middle) / (usual / np.sqrt(sums.count))
     found = {
-        "standard deviation of units' adjusted means": float(np.sqrt(np.cov(mean, aweights=sums.count)) * sums.scale),
+        "standard deviation of units' adjusted means": float(
+            np.sqrt(np.cov(mean, aweights=sums.count)) * sums.scale
+        ),
         "largest excess of a unit over its class, standard errors": float(error.max()),
         "largest shortfall of a unit, standard errors": float(error.min()),
     }

@@ -16,7 +16,15 @@ from soa_evidence.units import gaussian_direct, sensitivity
 from soa_evidence.units.contrasts import ClassRisks, Measure, mix_by_patients, mix_by_units
 from soa_evidence.units.sums import Sums
 
-__all__ = ["GaussianResult", "MeanComparison", "MeanQuestion", "class_table", "log_prior_of", "rescaled", "summarise"]
+__all__ = [
+    "GaussianResult",
+    "MeanComparison",
+    "MeanQuestion",
+    "class_table",
+    "log_prior_of",
+    "rescaled",
+    "summarise",
+]
 
 FloatArray = NDArray[np.float64]
 METHOD = "units.gaussian"
@@ -24,7 +32,7 @@ METHOD = "units.gaussian"
 
 @dataclass(frozen=True, kw_only=True)
 class MeanQuestion:
-    """What a comparison of means asks: the reference, the better direction and the margin that would matter."""
+    """What a comparison of means asks: the reference, the better direction, the margin that would matter."""
 
     reference: tuple[str, ...]
     reference_label: str
@@ -177,7 +185,9 @@ def summarise(
         unit_mean=estimates("standardised mean of a unit", sums.units, draws["level"]),
         unit_residual=estimates(like, sums.units, _unit_residual(sums, draws, rng)),
         units=_unit_table(sums, draws["level"] * scale, question.better),
-        case_mix=estimates("difference of a case-mix level", sums.terms, draws["case_mix"]) if sums.terms else None,
+        case_mix=estimates("difference of a case-mix level", sums.terms, draws["case_mix"])
+        if sums.terms
+        else None,
         classes=class_table(sums),
         predictive=predictive,
         sensitivity=scaled,
@@ -245,7 +255,7 @@ def _power_scaling(
 
 
 def log_prior_of(tree: Any, priors: GaussianPriors) -> FloatArray:
-    """Log density of the priors (not of the units' levels) at every draw in standard deviations; shape (S,)."""
+    """Log density of the priors (not of units' levels) at draws in standard deviations; shape (S,)."""
     posterior = tree["posterior"].dataset
     total = sensitivity.log_level_prior(posterior, priors.levels)
     residual, differ = (posterior[n].to_numpy() for n in ("log_residual", "log_residual_spread"))

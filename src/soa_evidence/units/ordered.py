@@ -1,15 +1,15 @@
 """Ordered answers as binomial cells: an exact rewriting, so that one engine serves both.
 
-With thresholds c_1 < ... < c_{L-1} and F the logistic function, an answer at level k has probability
-F(c_k - eta) - F(c_{k-1} - eta). Write every such difference over its common denominator and sum logs: with n_k
-answers at level k in a cell,
+With thresholds c_1 < ... < c_{L-1} and F the logistic function, an answer at level k has probability F(c_k
+- eta) - F(c_{k-1} - eta). Write every such difference over its common denominator and sum logs: with n_k
+answers at level k in a cell, the log likelihood is
 
-    log likelihood = sum over thresholds k of [ n_{k+1} (eta - c_k) - (n_k + n_{k+1}) log(1 + exp(eta - c_k)) ]
-                     + sum over inner levels k of n_k log(1 - exp(-(c_k - c_{k-1}))).
+    sum over thresholds k of [ n_{k+1} (eta - c_k) - (n_k + n_{k+1}) log(1 + exp(eta - c_k)) ]
+        + sum over inner levels k of n_k log(1 - exp(-(c_k - c_{k-1}))).
 
-The first sum is that of binomial cells, one a threshold, with n_{k+1} events of n_k + n_{k+1} trials (answers just
-above it, of those next to it) and a term of its own, -c_k. The second depends on thresholds alone. One threshold,
-the cut, is put at 0: a unit's level is then its log odds of an answer above it.
+The first sum is that of binomial cells, one a threshold, with n_{k+1} events of n_k + n_{k+1} trials
+(answers just above it, of those next to it) and a term of its own, -c_k. The second depends on thresholds
+alone. One threshold, the cut, is put at 0: a unit's level is then its log odds of an answer above it.
 
 Source: McCullagh (1980), JRSS B 42:109, for the model; the rewriting is checked against its plain form in
 tests/unit.
@@ -119,18 +119,22 @@ def prepare_ordered(
     at = levels.index(cut)
     names = dict.fromkeys([unit, group, *case_mix])
     plain = frame[list(names)].reset_index(drop=True)
-    plain = plain.assign(
-        **{"answers ": counts.sum(axis=1), "at or above ": counts[:, at:].sum(axis=1)}
-    )
+    plain = plain.assign(**{"answers ": counts.sum(axis=1), "at or above ": counts[:, at:].sum(axis=1)})
     cells = prepare(
         plain, events="at or above ", trials="answers ", unit=unit, group=group, case_mix=case_mix
     )
     keys = plain[list(names)].astype(str)
     kept = counts.sum(axis=1) > 0
-    by_level = pd.DataFrame(counts[kept]).groupby([keys.loc[kept, key].to_numpy() for key in [unit, group, *case_mix]])
+    by_level = pd.DataFrame(counts[kept]).groupby(
+        [keys.loc[kept, key].to_numpy() for key in [unit, group, *case_mix]]
+    )
     answers = by_level.sum().to_numpy(float)
     return Ordered(
-        cells=cells, answers=answers, levels=tuple(levels), cut=at, stacked=_stacked(cells, answers, levels, at)
+        cells=cells,
+        answers=answers,
+        levels=tuple(levels),
+        cut=at,
+        stacked=_stacked(cells, answers, levels, at),
     )
 
 
@@ -141,9 +145,7 @@ def _stacked(cells: Cells, answers: FloatArray, levels: list[str], cut: int) -> 
     trials = (answers[:, :-1] + answers[:, 1:]).ravel()
     keep = trials > 0
     own = -(np.arange(thresholds)[:, None] == np.array(free)[None, :]).astype(float)
-    design = np.hstack(
-        [np.repeat(cells.design, thresholds, axis=0), np.tile(own, (len(cells.design), 1))]
-    )
+    design = np.hstack([np.repeat(cells.design, thresholds, axis=0), np.tile(own, (len(cells.design), 1))])
     return replace(
         cells,
         unit=np.repeat(cells.unit, thresholds)[keep],

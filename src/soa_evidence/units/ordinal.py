@@ -1,30 +1,32 @@
-"""Units compared on ordered answers: cumulative logit model with units' levels by class, adjusted for case mix.
+"""Units compared on ordered answers: cumulative logit model with case mix and classes of unit.
 
-The model, for the answer of a patient with case-mix pattern x at unit j (class g), levels ordered worst first::
+The model, for the answer of a patient with case-mix pattern x at unit j (class g), levels ordered worst
+first::
 
     P(answer above threshold k) = expit(x' case_mix + level_j - threshold_k)
     level_j ~ Normal(class_level_g, class_spread_g)
     class_level_g ~ Normal(common, .)          log class_spread_g ~ Normal(typical, .)
     log (threshold_k - threshold_{k-1}) ~ Normal(., .)
 
-The threshold at the `cut` is 0, so `level_j` is unit j's log odds, for its average case mix, of an answer at or
-above the cut. A unit, or a class, shifts answers at every threshold by the same log odds (proportional odds):
-all levels of the answer then bear on one difference, which is sharper than a yes/no outcome cut from it. A check
-sets each class's answers beside what this assumption makes of them.
+The threshold at the `cut` is 0, so `level_j` is unit j's log odds, for its average case mix, of an answer
+at or above the cut. A unit, or a class, shifts answers at every threshold by the same log odds
+(proportional odds): all levels of the answer then bear on one difference, which is sharper than a yes/no
+outcome cut from it. A check sets each class's answers beside what this assumption makes of them.
 
 What comes out (`OrdinalResult`): per class the share of patients at or above the cut and at each level,
-standardised to one case mix; differences per 1,000, marginal odds ratio, and the common log odds ratio; on *these
-units* and *units as a kind*; the spread between units, one more unit, and every unit with its rank interval.
+standardised to one case mix; differences per 1,000, marginal odds ratio, and the common log odds ratio; on
+*these units* and *units as a kind*; the spread between units, one more unit, and every unit with its rank
+interval.
 
 When not to use it
-    - Classes move some thresholds and not others (the check warns): compare at single cuts by `units.binomial`.
+    - Classes move some thresholds and not others (the check warns): use `units.binomial` at single cuts.
     - The levels have no order.
     - Case mix that drives both referral and outcome is not recorded: standardisation cannot mend it.
     - A class of one unit: its level and its spread cannot be told apart; only *these units* has meaning.
 
 Source: McCullagh (1980), JRSS B 42:109.
 
-Checked against: the plain likelihood by quadrature, R's ordinal::clmm and long runs of a textbook model
+Checked against: the plain likelihood, R's ordinal::clmm and long runs of a textbook model
 (tests/reference/units_outcomes), simulation with known truth (tests/calibration).
 """
 
@@ -55,7 +57,7 @@ __all__ = ["OrdinalResult", "build", "fit"]
 def build(
     ordered: Ordered, priors: named_priors.OrdinalPriors, *, near: Laplace, collapsed: Collapsed
 ) -> Any:
-    """Return the PyMC model of the module docstring; `near` scales coordinates, `collapsed` is the likelihood."""
+    """Return the PyMC model; `near` scales coordinates, `collapsed` is the likelihood."""
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -148,8 +150,8 @@ def fit(
     Raises
     ------
     InputError
-        On a bad frame (see `ordered.prepare_ordered`), fewer than two classes, an unknown reference or prior, or
-        a margin, seed or direction out of range.
+        On a bad frame (see `ordered.prepare_ordered`), fewer than two classes, an unknown reference or
+        prior, or a margin, seed or direction out of range.
     """
     chosen = named_priors.ordinal(priors)
     ordered = prepare_ordered(frame, levels=levels, cut=cut, unit=unit, group=group, case_mix=case_mix)

@@ -28,7 +28,10 @@ FloatArray = NDArray[np.float64]
 METHOD = "units.ordinal"
 _REACH = 8.0  # spreads from a class's level that a share may be asked for
 SHARE = replace(
-    RISK, method=METHOD, value="standardised share at or above the cut", difference="difference in that share"
+    RISK,
+    method=METHOD,
+    value="standardised share at or above the cut",
+    difference="difference in the share at or above the cut",
 )
 
 
@@ -89,7 +92,7 @@ class OrdinalResult:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OrdinalDraws:
-    """Posterior draws: terms (S, K), thresholds (S, L - 1), level (S, J), class_level and class_spread (S, G)."""
+    """Draws: terms (S, K), thresholds (S, L - 1), level (S, J), class_level and class_spread (S, G)."""
 
     terms: FloatArray
     case_mix: FloatArray
@@ -141,7 +144,12 @@ def summarise(
     kind = replace(kind_risks(cells, curve, draws.class_level, draws.class_spread, *against), measure=SHARE)
     checks = (*checks, predictive.check(predicted))
     scaled = _power_scaling(
-        tree, draws, collapsed, density, priors, {k.estimand_kind: k.difference(checks) for k in (these, kind)}
+        tree,
+        draws,
+        collapsed,
+        density,
+        priors,
+        {k.estimand_kind: k.difference(checks) for k in (these, kind)},
     )
     checks = (*checks, power_scaling.check(scaled))
 
@@ -163,7 +171,10 @@ def summarise(
         as_a_kind=as_a_kind,
         shares=_shares(ordered, draws, curve, question, estimates),
         log_common_odds_ratio=estimates(
-            f"log common odds ratio against {question.reference_label}, units as a kind", labels, "log odds ratio", odds
+            f"log common odds ratio against {question.reference_label}, units as a kind",
+            labels,
+            "log odds ratio",
+            odds,
         ),
         spread=estimates(
             "standard deviation between units of a class", cells.groups, "log odds", draws.class_spread
@@ -203,7 +214,7 @@ def _shares(
     question: Question,
     estimates: Callable[[str, tuple[str, ...], str, FloatArray], Estimates],
 ) -> dict[str, Estimates]:
-    """Standardised share at each level, by class: what lies above one threshold less what lies above the next."""
+    """Standardised share at each level, by class: what is above one threshold less above the next."""
     cells = ordered.cells
     size = cells.by_unit(cells.trials)
     above, labels = [], ()
@@ -266,8 +277,9 @@ def _power_scaling(
 def proportional_odds(ordered: Ordered, draws: OrdinalDraws, *, seed: int) -> pd.DataFrame:
     """Compare each class's share above every threshold, and units' spread, with what the fitted model makes.
 
-    Units keep the levels they were found to have for the classes' shares, so that what is on trial is whether one
-    shift serves every threshold; levels are drawn anew from the class for the spread between units.
+    Units keep the levels they were found to have for the classes' shares, so that what is on trial is
+    whether one shift serves every threshold; levels are drawn anew from the class for the spread between
+    units.
     """
     cells = ordered.cells
     rng = np.random.default_rng(seed)
@@ -282,7 +294,9 @@ def proportional_odds(ordered: Ordered, draws: OrdinalDraws, *, seed: int) -> pd
         drawn = drawn + draws.class_spread[draw][cells.group_of_unit] * rng.standard_normal(len(drawn))
         row = _statistics(ordered, _replicate(ordered, draws, draw, level, rng), size)
         mixed = _statistics(ordered, _replicate(ordered, draws, draw, drawn, rng), size)
-        rows.append(row | {name: value for name, value in mixed.items() if name.startswith("standard deviation")})
+        rows.append(
+            row | {name: value for name, value in mixed.items() if name.startswith("standard deviation")}
+        )
     return compared(observed, pd.DataFrame(rows))
 
 
@@ -311,5 +325,7 @@ def _statistics(ordered: Ordered, cumulative: FloatArray, size: FloatArray) -> d
         for g, label in enumerate(cells.groups):
             found[f"share at or above {name}, {label}"] = float(above[g] / patients[g])
     rate = cells.by_unit(cumulative[:, ordered.cut - 1]) / cells.by_unit(size)
-    found["standard deviation of units' crude shares"] = float(np.sqrt(np.cov(rate, aweights=cells.by_unit(size))))
+    found["standard deviation of units' crude shares"] = float(
+        np.sqrt(np.cov(rate, aweights=cells.by_unit(size)))
+    )
     return found

@@ -100,7 +100,7 @@ def draw_tree(draws: dict[str, FloatArray], named: _Named, chains: int) -> Any:
 
 
 def refusal(check: Check | None) -> Check:
-    """Say why independent draws were not used, from the check that failed (None: they could not be set up)."""
+    """Say why independent draws were not used: the check that failed (None: not set up)."""
     return Check(
         name="independent draws",
         verdict="pass",

@@ -124,13 +124,15 @@ def prepare(
     many, sums, sq = many[kept], sums[kept], sq[kept]
     spread = float(np.sqrt(max(sq.sum() / many.sum() - (sums.sum() / many.sum()) ** 2, 0.0)))
     if scale is None:
-        if not spread > 1e-9 * max(1.0, abs(sums.sum() / many.sum())):
+        if not spread > 1e-9 * abs(sums.sum() / many.sum()):
             raise InputError(
                 f"Every patient has the same value of '{total}' by its sums; nothing is there to be compared."
             )
         scale = spread
     if not (np.isfinite(scale) and scale > 0):
-        raise InputError(f"scale={scale!r}: expected a standard deviation above 0, in the outcome's own unit.")
+        raise InputError(
+            f"scale={scale!r}: expected a standard deviation above 0, in the outcome's own unit."
+        )
 
     units, unit_at = np.unique(text[unit].to_numpy(str), return_inverse=True)
     group_by_unit = text.drop_duplicates(unit).set_index(unit)[group].reindex(units).to_numpy(str)
@@ -144,7 +146,9 @@ def prepare(
     size = by_unit(many)
     mean = by_unit(sums) / size
     k = covariates.shape[1]
-    case_mean = np.column_stack([by_unit(many * x) / size for x in covariates.T] or [np.empty((len(units), 0))])
+    case_mean = np.column_stack(
+        [by_unit(many * x) / size for x in covariates.T] or [np.empty((len(units), 0))]
+    )
     cross = np.column_stack(
         [by_unit((sums - many * mean[unit_at]) * x) for x in covariates.T] or [np.empty((len(units), 0))]
     )
@@ -189,8 +193,8 @@ def _require_numbers(frame: pd.DataFrame, column: str) -> None:
     if not np.isfinite(numbers).all():
         at = int(np.argmax(~np.isfinite(numbers)))
         raise InputError(
-            f"Column '{column}', row {at}: {values.iloc[at]}; expected a finite sum. Give 0 where no patient has "
-            "the outcome."
+            f"Column '{column}', row {at}: {values.iloc[at]}; expected a finite sum. Give 0 where no "
+            "patient has the outcome."
         )
 
 
@@ -201,8 +205,8 @@ def _require_possible(
     if without.any():
         at = int(np.argmax(without))
         raise InputError(
-            f"Row {at}: '{count}' is 0 but '{total}' is {sums[at]:g} and '{squared}' {squares[at]:g}; a sum over no "
-            "patients is 0."
+            f"Row {at}: '{count}' is 0 but '{total}' is {sums[at]:g} and '{squared}' {squares[at]:g}; a sum "
+            "over no patients is 0."
         )
     least = np.divide(sums**2, many, out=np.zeros_like(sums), where=many > 0)
     # Published sums may be rounded: half a unit of the last decimal is not a contradiction.
@@ -211,9 +215,9 @@ def _require_possible(
     if short.any():
         at = int(np.argmax(short))
         raise InputError(
-            f"Row {at}: '{squared}' is {squares[at]:g}, less than {least[at]:g}, the least that a '{total}' of "
-            f"{sums[at]:g} over {many[at]:g} patients allows. Are the columns exchanged, or the squares of other "
-            "values?"
+            f"Row {at}: '{squared}' is {squares[at]:g}, less than {least[at]:g}, the least that a "
+            f"'{total}' of {sums[at]:g} over {many[at]:g} patients allows. Are the columns exchanged, or the "
+            "squares of other values?"
         )
 
 
