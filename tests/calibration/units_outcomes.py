@@ -25,8 +25,8 @@ from soa_evidence.sampling import Settings
 
 HERE = Path(__file__).parent
 SEED = 40260
-REPLICATES = {"priors": 100, "no difference": 50}
-SETTINGS = Settings(draws=500, chains=2)
+REPLICATES = {"priors": 60, "no difference": 20}
+SETTINGS = Settings(draws=400, chains=2)
 LEVEL, KEPT, BINS = 0.95, 49, 10
 UNITS = {"specialist": 3, "general": 10, "independent": 7}
 PATIENTS = {"specialist": (100, 400), "general": (20, 200), "independent": (5, 80)}
@@ -199,6 +199,8 @@ def main(share=1.0):
         for s, (study, wanted) in enumerate(REPLICATES.items()):
             for number in range(max(2, round(wanted * share))):
                 rows += replicate(kind, study, SEED + 100_000 * k + 10_000 * s + number, people)
+                if (number + 1) % 10 == 0:
+                    sys.stderr.write(f"{number + 1} ")
             sys.stderr.write(f"{kind}, {study}: {(time.perf_counter() - began) / 60:.1f} minutes\n")
     frame = pd.DataFrame(rows)
     table = summarise(frame)

@@ -217,7 +217,8 @@ def _shares(
     """Standardised share at each level, by class: what is above one threshold less above the next."""
     cells = ordered.cells
     size = cells.by_unit(cells.trials)
-    above, labels = [], ()
+    above: list[FloatArray] = []
+    labels: tuple[str, ...] = ()
     for k in range(len(ordered.levels) - 1):
         mixed = mix_by_patients(
             cells.groups, cells.group_of_unit, size, curve.risk(draws.level - draws.thresholds[:, [k]]),

@@ -82,9 +82,12 @@ def draws_of(
 
 
 class _Named(Protocol):
-    units: tuple[str, ...]
-    groups: tuple[str, ...]
-    terms: tuple[str, ...]
+    @property
+    def units(self) -> tuple[str, ...]: ...
+    @property
+    def groups(self) -> tuple[str, ...]: ...
+    @property
+    def terms(self) -> tuple[str, ...]: ...
 
 
 def draw_tree(draws: dict[str, FloatArray], named: _Named, chains: int) -> Any:

@@ -68,7 +68,8 @@ def gaussian_by_quadrature(frame, priors, scale, *, size=41, residuals=15):
     grid_spread = _pair(tau, levels.log_spread.mean, levels.log_spread.sd, levels.class_log_spread_sd)
     inside = stats.norm.pdf(u[None, None, :], mu[:, None, None], np.exp(tau)[None, :, None])
     inside = inside.reshape(size * size, -1) * (u[1] - u[0])
-    totals = dict.fromkeys(["one", "a", "b", "aa", "bb", "ab", "s", "t", "ss", "tt", "r", "rr", "better"], 0.0)
+    wanted = ["one", "a", "b", "aa", "bb", "ab", "s", "t", "ss", "tt", "r", "rr", "better"]
+    totals = dict.fromkeys(wanted, 0.0)
     top = None
     for r in s0:
         for d in differ:
