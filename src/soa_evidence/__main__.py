@@ -12,7 +12,17 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = ("nhs-proms", "nhs-units", "published", "published-survivorship", "us-hospitals")
+SOURCES = (
+    "commissioners",
+    "costs",
+    "nhs-proms",
+    "nhs-units",
+    "published",
+    "published-survivorship",
+    "tariff",
+    "programmes",
+    "us-hospitals",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -200,6 +210,10 @@ def _ingest(given: argparse.Namespace) -> int:
             print(evidence.published.build(path, out))
         case "published", paths:
             raise InputError(f"published is made from one list of figures; {len(paths)} paths were given.")
+        case "programmes", [path]:
+            print(f"Built {evidence.programmes.build(path, out)}.")
+        case "programmes", paths:
+            raise InputError(f"programmes is made from one list of facts; {len(paths)} were given.")
         case "us-hospitals", [new_york, medicare]:
             print(f"Built {evidence.us_hospitals.new_york.build(new_york, out)}.")
             print(f"Built {evidence.us_hospitals.medicare.build(medicare, out)}.")
@@ -207,6 +221,23 @@ def _ingest(given: argparse.Namespace) -> int:
             raise InputError(
                 "us-hospitals is made from New York's infections and Medicare's readmissions, in this order; "
                 f"{len(paths)} file(s) were given."
+            )
+        case "tariff", [prices, figures]:
+            print(f"Built {evidence.orthopaedic_tariff.build(prices, figures, out)}.")
+        case "costs", [reference, collection]:
+            print(f"Built {evidence.orthopaedic_costs.build(reference, collection, out)}.")
+        case "commissioners", [packs, populations, names, deprivation, peers]:
+            built = evidence.commissioners.build([packs], populations, names, deprivation, peers, out)
+            print(f"Built {built}.")
+        case ("tariff" | "costs" | "commissioners") as source, paths:
+            needs = {
+                "tariff": "the folder of prices and the list of figures",
+                "costs": "the tables of reference costs and of the cost collection",
+                "commissioners": "the PROMs packs and the folders of populations, names, deprivation and "
+                "peers",
+            }[source]
+            raise InputError(
+                f"{source} is made from {needs}, in this order; {len(paths)} path(s) were given."
             )
         case source, _:
             known = ", ".join(SOURCES)

@@ -8,8 +8,13 @@
 from __future__ import annotations
 
 from soa_evidence.evidence import (
+    case_mix,
+    commissioners,
     nhs_proms,
     nhs_units,
+    orthopaedic_costs,
+    orthopaedic_tariff,
+    programmes,
     published,
     published_survivorship,
     registry,
@@ -21,11 +26,16 @@ from soa_evidence.evidence.package import Package
 
 __all__ = [
     "Package",
+    "case_mix",
     "check",
+    "commissioners",
     "load",
     "names",
     "nhs_proms",
     "nhs_units",
+    "orthopaedic_costs",
+    "orthopaedic_tariff",
+    "programmes",
     "published",
     "published_survivorship",
     "registry",

@@ -9,6 +9,7 @@ from soa_evidence.priors.of_gaussian import GAUSSIAN_PRIORS, GaussianPriors, gau
 from soa_evidence.priors.of_hierarchical import HIERARCHICAL_PRIORS, HierarchicalPriors, hierarchical
 from soa_evidence.priors.of_levels import HasLevels, LevelPriors
 from soa_evidence.priors.of_ordinal import ORDINAL_PRIORS, OrdinalPriors, ordinal
+from soa_evidence.priors.of_pathways import RATE_PRIORS, RatePriors, rates
 from soa_evidence.priors.of_synthesis import LOG_T_DOF, SYNTHESIS_PRIORS, Spread, SynthesisPriors, synthesis
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "HIERARCHICAL_PRIORS",
     "LOG_T_DOF",
     "ORDINAL_PRIORS",
+    "RATE_PRIORS",
     "SYNTHESIS_PRIORS",
     "BinomialPriors",
     "GaussianPriors",
@@ -25,11 +27,13 @@ __all__ = [
     "LevelPriors",
     "Normal",
     "OrdinalPriors",
+    "RatePriors",
     "Spread",
     "SynthesisPriors",
     "binomial",
     "gaussian",
     "hierarchical",
     "ordinal",
+    "rates",
     "synthesis",
 ]

@@ -14,6 +14,7 @@ from soa_evidence.units import (
     gaussian,
     indirect_standardisation,
     ordinal,
+    profile,
     spc,
 )
 from soa_evidence.units.contrasts import margins
@@ -30,5 +31,6 @@ __all__ = [
     "indirect_standardisation",
     "margins",
     "ordinal",
+    "profile",
     "spc",
 ]
