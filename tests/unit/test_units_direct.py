@@ -13,6 +13,7 @@ from soa_evidence.sampling import Settings
 from soa_evidence.units import binomial, direct, posterior
 from soa_evidence.units.cells import prepare
 from soa_evidence.units.collapse import collapse
+from soa_evidence.units.direct_classes import normal_terms
 from soa_evidence.units.direct_grids import Grid, draw_cell, settle
 from soa_evidence.units.direct_kernels import class_grid, unit_levels
 from soa_evidence.units.laplace import approximate
@@ -108,7 +109,8 @@ def drawn(seed=1, draws=400):
     cells = prepare(counts(), events="events", trials="n", unit="unit", group="group", case_mix=CASE_MIX)
     priors = named_priors("default")
     near = approximate(cells, priors)
-    return direct.draw(cells, priors, near, collapse(cells, near), draws=draws, seed=seed)
+    density = normal_terms(priors.case_mix_log_odds, len(cells.terms))
+    return direct.draw(cells, priors, near, collapse(cells, near), density, draws=draws, seed=seed)
 
 
 def test_the_same_seed_gives_the_same_draws_on_any_number_of_threads():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from soa_evidence.priors.normal import LOG_0_2, Normal, named
+from soa_evidence.priors.of_levels import LevelPriors
 
 __all__ = ["BINOMIAL_PRIORS", "BinomialPriors", "binomial"]
 
@@ -40,6 +41,16 @@ class BinomialPriors:
     class_log_spread_sd: float
     case_mix_log_odds: Normal
     because: str
+
+    @property
+    def levels(self) -> LevelPriors:
+        """The priors of levels and spreads, as all comparisons of units name them."""
+        return LevelPriors(
+            common=self.common_log_odds,
+            class_sd=self.class_log_odds_sd,
+            log_spread=self.common_log_spread,
+            class_log_spread_sd=self.class_log_spread_sd,
+        )
 
     def table(self) -> pd.DataFrame:
         """Return one row a prior: parameter, distribution, because."""

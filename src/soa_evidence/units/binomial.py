@@ -48,10 +48,11 @@ from soa_evidence.units.binomial_result import BinomialResult, Draws, Question, 
 from soa_evidence.units.cells import Cells, prepare
 from soa_evidence.units.collapse import Collapsed, collapse
 from soa_evidence.units.coordinates import by_information, whitened
+from soa_evidence.units.direct_classes import normal_terms
 from soa_evidence.units.laplace import Laplace, approximate
 from soa_evidence.units.posterior import Engine, draws_of
 
-__all__ = ["BinomialResult", "build", "fit"]
+__all__ = ["BinomialResult", "build", "events_check", "fit", "likelihood", "require_choices"]
 
 FloatArray = NDArray[np.float64]
 
@@ -87,23 +88,32 @@ def build(cells: Cells, priors: named_priors.BinomialPriors, *, near: Laplace, c
             dims="unit",
             default_transform=by_information(near.unit_level, near.unit_information),
         )
-        # collapse.py: totals of events, less what the bins lost at the mode, less the binned sum over trials.
-        eta = unit[collapsed.unit]
-        seen = pt.matmul(collapsed.events_by_unit - collapsed.lost_by_unit, unit)
+        terms_drawn = None
         if cells.terms:
-            case_mix = pm.Normal(
+            terms_drawn = pm.Normal(
                 "case_mix",
                 terms.mean,
                 terms.sd,
                 dims="term",
                 default_transform=whitened(near.case_mix, near.case_mix_covariance),
             )
-            eta = eta + pt.matmul(collapsed.design, case_mix)
-            step = case_mix - collapsed.mode_case_mix
-            seen = seen + pt.matmul(collapsed.events_by_term - collapsed.lost_by_term, case_mix)
-            seen = seen - 0.5 * pt.matmul(step, pt.matmul(collapsed.lost_curvature, step))
-        pm.Potential("log_likelihood", seen - pt.matmul(collapsed.trials, pt.softplus(eta)))
+        pm.Potential("log_likelihood", likelihood(collapsed, unit, terms_drawn))
     return model
+
+
+def likelihood(collapsed: Collapsed, unit: Any, case_mix: Any | None) -> Any:
+    """Collapsed log likelihood in PyTensor, of units' levels and case-mix terms (None: no terms)."""
+    import pytensor.tensor as pt
+
+    # collapse.py: totals of events, less what the bins lost at the mode, less the binned sum over trials.
+    eta = unit[collapsed.unit]
+    seen = pt.matmul(collapsed.events_by_unit - collapsed.lost_by_unit, unit)
+    if case_mix is not None:
+        eta = eta + pt.matmul(collapsed.design, case_mix)
+        step = case_mix - collapsed.mode_case_mix
+        seen = seen + pt.matmul(collapsed.events_by_term - collapsed.lost_by_term, case_mix)
+        seen = seen - 0.5 * pt.matmul(step, pt.matmul(collapsed.lost_curvature, step))
+    return seen - pt.matmul(collapsed.trials, pt.softplus(eta))
 
 
 def fit(
@@ -164,7 +174,7 @@ def fit(
     chosen = named_priors.binomial(priors)
     cells = prepare(frame, events=events, trials=trials, unit=unit, group=group, case_mix=case_mix)
     classes, label = reference_classes(cells.groups, reference, reference_label)
-    _require_choices(better, margin_per_1000, seed)
+    require_choices(better, margin_per_1000, seed)
     if engine not in get_args(Engine):
         raise InputError(f"engine={engine!r}: expected 'direct' or 'sampler'.")
     question = Question(
@@ -179,6 +189,7 @@ def fit(
         chosen,
         near,
         collapsed,
+        normal_terms(chosen.case_mix_log_odds, len(cells.terms)),
         model=lambda: build(cells, chosen, near=near, collapsed=collapsed),
         engine=engine,
         settings=settings,
@@ -189,7 +200,7 @@ def fit(
     checks = (
         *engine_checks,
         predictive.check(predicted),
-        _events_check(cells),
+        events_check(cells),
     )
     return summarise(
         cells,
@@ -204,7 +215,8 @@ def fit(
     )
 
 
-def _events_check(cells: Cells) -> Check:
+def events_check(cells: Cells) -> Check:
+    """Check that no class has too few events, or patients without."""
     table = class_table(cells)
     # Where nearly everyone has the event, those without it are what tells classes apart.
     table["rarer"] = np.minimum(table["events"], table["trials"] - table["events"])
@@ -218,7 +230,8 @@ def _events_check(cells: Cells) -> Check:
     )
 
 
-def _require_choices(better: str, margin_per_1000: float, seed: int) -> None:
+def require_choices(better: str, margin_per_1000: float, seed: int) -> None:
+    """Refuse a direction, margin or seed out of range."""
     if better not in ("lower", "higher"):
         raise InputError(f"better={better!r}: expected 'lower' or 'higher'.")
     if not (isinstance(margin_per_1000, int | float) and 0 <= margin_per_1000 < 1000):

@@ -18,7 +18,7 @@ from soa_evidence.units.contrasts import METHOD, Comparison, kind_risks, these_u
 from soa_evidence.units.log_prior import log_prior
 from soa_evidence.units.standardise import RiskCurve, risk_curve
 
-__all__ = ["BinomialResult", "Draws", "Question", "class_table", "summarise"]
+__all__ = ["BinomialResult", "Draws", "Question", "class_table", "summarise", "unit_table"]
 
 FloatArray = NDArray[np.float64]
 
@@ -171,7 +171,7 @@ def summarise(
         spread=estimates(between, cells.groups, "log odds", draws.class_spread),
         new_unit_risk=estimates(one_more, cells.groups, "probability", curve.risk(new_level)),
         unit_risk=estimates("standardised risk of a unit", cells.units, "probability", unit_risk),
-        units=_unit_table(cells, unit_risk, question.better),
+        units=unit_table(cells, unit_risk, question.better),
         case_mix=estimates(level, cells.terms, "log odds ratio", draws.case_mix) if cells.terms else None,
         classes=class_table(cells),
         predictive=predictive,
@@ -208,7 +208,8 @@ def _power_scaling(draws: Draws, collapsed: Collapsed, differences: dict[str, Es
     )
 
 
-def _unit_table(cells: Cells, unit_risk: FloatArray, better: Literal["lower", "higher"]) -> pd.DataFrame:
+def unit_table(cells: Cells, unit_risk: FloatArray, better: Literal["lower", "higher"]) -> pd.DataFrame:
+    """Return one row a unit, with its rank interval; columns as in `BinomialResult.units`."""
     seen, size = cells.by_unit(cells.events), cells.by_unit(cells.trials)
     lower, upper = np.quantile(unit_risk, [0.025, 0.975], axis=0)
     table = pd.DataFrame(

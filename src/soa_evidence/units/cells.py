@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError, nearest
 
-__all__ = ["Cells", "prepare"]
+__all__ = [
+    "Cells",
+    "design_matrix",
+    "prepare",
+    "require_columns",
+    "require_counts",
+    "require_one_group",
+    "require_present",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -76,15 +84,15 @@ def prepare(
         events above trials, a missing unit, group or case-mix level, a unit in two groups, or no trials.
     """
     case_mix = [case_mix] if isinstance(case_mix, str) else list(case_mix)
-    _require_columns(frame, [events, trials, unit, group, *case_mix])
+    require_columns(frame, [events, trials, unit, group, *case_mix])
     if frame.empty:
         raise InputError("The frame of counts is empty; expected at least one row with trials.")
-    _require_counts(frame, events)
-    _require_counts(frame, trials)
-    _require_at_most(frame, events, trials)
+    require_counts(frame, events)
+    require_counts(frame, trials)
+    require_at_most(frame, events, trials)
     for column in [unit, group, *case_mix]:
-        _require_present(frame, column)
-    _require_one_group(frame, unit, group)
+        require_present(frame, column)
+    require_one_group(frame, unit, group)
 
     kept = frame.loc[frame[trials].to_numpy() > 0, [unit, group, *case_mix, events, trials]]
     if kept.empty:
@@ -109,7 +117,7 @@ def _assemble(
     counts = summed[trials].to_numpy(float)
     weights = np.bincount(codes, weights=counts, minlength=len(patterns))
     weights /= weights.sum()
-    design, terms = _design(patterns, weights)
+    design, terms = design_matrix(patterns, weights)
     return Cells(
         units=tuple(map(str, units)),
         groups=tuple(map(str, groups)),
@@ -125,7 +133,7 @@ def _assemble(
     )
 
 
-def _design(patterns: pd.DataFrame, weights: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
+def design_matrix(patterns: pd.DataFrame, weights: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
     """Make indicator columns against each factor's commonest level, centred on the reference."""
     columns, terms = [], []
     for factor in patterns.columns:
@@ -140,7 +148,8 @@ def _design(patterns: pd.DataFrame, weights: FloatArray) -> tuple[FloatArray, tu
     return design - weights @ design, tuple(terms)
 
 
-def _require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
+def require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
+    """Refuse a frame that lacks a column, has it twice, or uses one for two purposes."""
     repeated = sorted({name for name in needed if needed.count(name) > 1})
     if repeated:
         raise InputError(
@@ -156,7 +165,8 @@ def _require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
             raise InputError(f"The frame has more than one column '{name}'; give each its own name.")
 
 
-def _require_counts(frame: pd.DataFrame, column: str) -> None:
+def require_counts(frame: pd.DataFrame, column: str) -> None:
+    """Refuse values that are not whole numbers from 0 up."""
     values = frame[column]
     kinds = pd.api.types
     if not (kinds.is_integer_dtype(values) or kinds.is_float_dtype(values)):
@@ -174,7 +184,8 @@ def _require_counts(frame: pd.DataFrame, column: str) -> None:
             raise InputError(f"Column '{column}', row {at}: {values.iloc[at]}; {rule}{more}.")
 
 
-def _require_at_most(frame: pd.DataFrame, events: str, trials: str) -> None:
+def require_at_most(frame: pd.DataFrame, events: str, trials: str) -> None:
+    """Refuse more events than trials."""
     above = frame[events].to_numpy(float) > frame[trials].to_numpy(float)
     if above.any():
         at = int(np.argmax(above))
@@ -184,7 +195,8 @@ def _require_at_most(frame: pd.DataFrame, events: str, trials: str) -> None:
         )
 
 
-def _require_present(frame: pd.DataFrame, column: str) -> None:
+def require_present(frame: pd.DataFrame, column: str) -> None:
+    """Refuse a missing unit, class or case-mix level."""
     missing = frame[column].isna().to_numpy()
     if missing.any():
         raise InputError(
@@ -193,7 +205,8 @@ def _require_present(frame: pd.DataFrame, column: str) -> None:
         )
 
 
-def _require_one_group(frame: pd.DataFrame, unit: str, group: str) -> None:
+def require_one_group(frame: pd.DataFrame, unit: str, group: str) -> None:
+    """Refuse a unit that is in two classes."""
     pairs = frame[[unit, group]].astype(str).drop_duplicates()
     twice = pairs[pairs.duplicated(unit, keep=False)].sort_values([unit, group])
     if len(twice):

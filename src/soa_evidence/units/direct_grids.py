@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soa_evidence.priors import BinomialPriors
+from soa_evidence.priors import LevelPriors
 
 __all__ = ["ClassGrid", "Grid", "class_shares", "common_density", "draw_cell", "settle", "shares"]
 
@@ -96,13 +96,13 @@ def _rectangle(box: Sequence[float], points: int) -> Grid:
 
 
 def common_density(
-    classes: list[ClassGrid], values: list[FloatArray], grid: Grid, priors: BinomialPriors
+    classes: list[ClassGrid], values: list[FloatArray], grid: Grid, priors: LevelPriors
 ) -> tuple[FloatArray, list[FloatArray]]:
     """Log density of what is common to classes, shape (S, rows, columns), and each class's share of it.
 
     A class's integral over its own grid separates into a kernel over levels and one over log spreads.
     """
-    level, spread = priors.common_log_odds, priors.common_log_spread
+    level, spread = priors.common, priors.log_spread
     total = (
         -0.5 * ((grid.level - level.mean) / level.sd)[:, None] ** 2
         - 0.5 * ((grid.log_spread - spread.mean) / spread.sd)[None, :] ** 2
@@ -112,7 +112,7 @@ def common_density(
         rows, columns = len(one.grid.level), len(one.grid.log_spread)
         height = value.reshape(-1, rows, columns)
         top = height.max(axis=(1, 2), keepdims=True)
-        by_level = _kernel(grid.level, one.grid.level, priors.class_log_odds_sd)
+        by_level = _kernel(grid.level, one.grid.level, priors.class_sd)
         by_spread = _kernel(grid.log_spread, one.grid.log_spread, priors.class_log_spread_sd)
         mass = np.einsum("pa,sab,qb->spq", by_level, np.exp(height - top), by_spread, optimize=True)
         part = np.log(np.maximum(mass, 1e-300)) + top
@@ -131,12 +131,12 @@ def class_shares(
     part: FloatArray,
     outer: Grid,
     weight: FloatArray,
-    priors: BinomialPriors,
+    priors: LevelPriors,
 ) -> FloatArray:
     """Posterior share of each point of a class's grid, over what is common to classes."""
     rows, columns = len(one.grid.level), len(one.grid.log_spread)
     height = value.reshape(rows, columns)
-    by_level = _kernel(outer.level, one.grid.level, priors.class_log_odds_sd)
+    by_level = _kernel(outer.level, one.grid.level, priors.class_sd)
     by_spread = _kernel(outer.log_spread, one.grid.log_spread, priors.class_log_spread_sd)
     top = height.max()
     ratio = weight.reshape(part.shape) / np.exp(part - top)

@@ -21,7 +21,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["class_grid", "unit_levels"]
+__all__ = ["COARSE", "FINE", "class_grid", "compiled", "in_parallel", "place", "unit_levels"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -208,6 +208,36 @@ def piece(low: float, high: float, width: float) -> float:
     return width * (math.exp(high) - math.exp(low)) / rise
 
 
+@compiled
+def place(known: FloatArray, heights: FloatArray, uniform: float) -> tuple[float, float]:
+    """Draw a point from a density given, less a standard normal's, at `COARSE` on the log scale.
+
+    `heights` is room for the finer points. Returns the point and the log density it was drawn from.
+    """
+    width = FINE[1] - FINE[0]
+    for k in range(len(FINE)):
+        r = 0.0
+        for c in range(len(COARSE)):
+            r += INTERPOLATION[k, c] * known[c]
+        heights[k] = r - 0.5 * FINE[k] ** 2
+    # cells between fine points, the density log-linear inside each
+    total = 0.0
+    for k in range(len(FINE) - 1):
+        total += piece(heights[k], heights[k + 1], width)
+    aim = uniform * total
+    k = 0
+    inside = piece(heights[0], heights[1], width)
+    while aim > inside and k < len(FINE) - 2:
+        aim -= inside
+        k += 1
+        inside = piece(heights[k], heights[k + 1], width)
+    share = min(max(aim / inside, 0.0), 1.0)
+    rise = heights[k + 1] - heights[k]
+    # inverse of the log-linear distribution function on the cell
+    x = share if abs(rise) < 1e-6 else math.log1p(share * math.expm1(rise)) / rise
+    return FINE[k] + x * width, heights[k] + x * rise - math.log(total)
+
+
 @in_parallel
 def unit_levels(
     odds: FloatArray,
@@ -227,7 +257,6 @@ def unit_levels(
     """
     draws, units = uniform.shape
     level, log_q = np.empty((draws, units)), np.zeros(draws)
-    width = FINE[1] - FINE[0]
     for s in numba.prange(draws):
         known, heights = np.empty(len(COARSE)), np.empty(len(FINE))
         for j in range(units):
@@ -248,26 +277,7 @@ def unit_levels(
             for k in range(len(COARSE)):
                 h = log_density(odds[s], trials, first, last, seen[j], m, sd_class, u + sd * COARSE[k])
                 known[k] = h - top + 0.5 * COARSE[k] ** 2
-            for k in range(len(FINE)):
-                r = 0.0
-                for c in range(len(COARSE)):
-                    r += INTERPOLATION[k, c] * known[c]
-                heights[k] = r - 0.5 * FINE[k] ** 2
-            # cells between fine points, the density log-linear inside each
-            total = 0.0
-            for k in range(len(FINE) - 1):
-                total += piece(heights[k], heights[k + 1], width)
-            aim = uniform[s, j] * total
-            k = 0
-            inside = piece(heights[0], heights[1], width)
-            while aim > inside and k < len(FINE) - 2:
-                aim -= inside
-                k += 1
-                inside = piece(heights[k], heights[k + 1], width)
-            share = min(max(aim / inside, 0.0), 1.0)
-            rise = heights[k + 1] - heights[k]
-            # inverse of the log-linear distribution function on the cell
-            x = share if abs(rise) < 1e-6 else math.log1p(share * math.expm1(rise)) / rise
-            level[s, j] = u + sd * (FINE[k] + x * width)
-            log_q[s] += heights[k] + x * rise - math.log(total * sd)
+            at, log_height = place(known, heights, uniform[s, j])
+            level[s, j] = u + sd * at
+            log_q[s] += log_height - math.log(sd)
     return level, log_q

@@ -14,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from soa_evidence.priors import BinomialPriors
+from soa_evidence.priors import BinomialPriors, HasLevels
 from soa_evidence.units.cells import Cells
+from soa_evidence.units.direct_classes import NOWHERE, TermDensity, normal_terms
 
-__all__ = ["Laplace", "approximate"]
+__all__ = ["Laplace", "approximate", "climb"]
 
 FloatArray = NDArray[np.float64]
 
 _MOST_STEPS = 40
 _CLOSE_ENOUGH = 1e-3  # on the log-odds scale; far below any posterior standard deviation
+_HALVINGS = 30
 _PRIOR_UNITS = 3.0  # how many units' worth the prior spread counts in each class: keeps small classes sane
 
 
@@ -56,12 +58,18 @@ class Laplace:
 
 def approximate(cells: Cells, priors: BinomialPriors) -> Laplace:
     """Find the penalised mode by Newton steps, with the spread updated between them."""
+    terms = len(cells.terms)
+    density = normal_terms(priors.case_mix_log_odds, terms)
+    return climb(cells, priors, density, start=np.zeros(terms))
+
+
+def climb(cells: Cells, priors: HasLevels, density: TermDensity, *, start: FloatArray) -> Laplace:
+    """Find the mode from `start` (terms, shape (K,)) under any density of the shared terms."""
     n_terms, n_units = cells.design.shape[1], len(cells.units)
     covariates = cells.design[cells.pattern]
-    prior_precision = np.eye(n_terms) / priors.case_mix_log_odds.sd**2
     rate = (cells.events.sum() + 0.5) / (cells.trials.sum() + 1.0)
-    beta, level = np.zeros(n_terms), np.full(n_units, np.log(rate / (1 - rate)))
-    typical = float(np.exp(priors.common_log_spread.mean))
+    beta, level = start, np.full(n_units, np.log(rate / (1 - rate)))
+    typical = float(np.exp(priors.levels.log_spread.mean))
     spread = np.full(len(cells.groups), typical)
     centre = np.full(len(cells.groups), level[0])
     for _ in range(_MOST_STEPS):
@@ -74,16 +82,17 @@ def approximate(cells: Cells, priors: BinomialPriors) -> Laplace:
         )
         cross = cross.reshape(n_units, n_terms)
         gradient = cells.by_unit(residual) - penalty * (level - centre[cells.group_of_unit])
+        prior_gradient, prior_curvature = density.slope(beta)
         schur = (
             covariates.T @ (covariates * weight[:, None])
-            + prior_precision
+            - prior_curvature
             - cross.T @ (cross / curvature[:, None])
         )
-        gradient_beta = covariates.T @ residual - prior_precision @ beta - cross.T @ (gradient / curvature)
+        gradient_beta = covariates.T @ residual + prior_gradient - cross.T @ (gradient / curvature)
         step = np.linalg.solve(schur, gradient_beta)
         step_level = (gradient - cross @ step) / curvature
         # A Newton step on tiny or all-zero data may overshoot; two units of log odds is plenty at once.
-        beta, level = beta + np.clip(step, -2, 2), level + np.clip(step_level, -2, 2)
+        beta, level = _inside(density, beta, np.clip(step, -2, 2)), level + np.clip(step_level, -2, 2)
         centre, spread = _update_groups(cells, level, curvature, typical)
         if max(np.abs(step).max(initial=0), np.abs(step_level).max()) < _CLOSE_ENOUGH:
             break
@@ -97,6 +106,15 @@ def approximate(cells: Cells, priors: BinomialPriors) -> Laplace:
         unit_information=information,
         group_spread=spread,
     )
+
+
+def _inside(density: TermDensity, beta: FloatArray, step: FloatArray) -> FloatArray:
+    """Take the step, or as much of it as stays where the density is not all but nought."""
+    for _ in range(_HALVINGS):
+        if density.value((beta + step)[None])[0] > NOWHERE:
+            break
+        step = step / 2
+    return beta + step
 
 
 def _update_groups(

@@ -8,20 +8,21 @@ posterior: weights are applied by resampling.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from soa_evidence.priors import BinomialPriors
+from soa_evidence.priors import HasLevels
 from soa_evidence.results import Check
 from soa_evidence.sampling import Settings, convergence_checks, sample
 from soa_evidence.units import direct
 from soa_evidence.units.cells import Cells
 from soa_evidence.units.collapse import Collapsed, accuracy_check, log_weights, resample
+from soa_evidence.units.direct_classes import TermDensity
 from soa_evidence.units.laplace import Laplace
 
-__all__ = ["Engine", "draws_of"]
+__all__ = ["Engine", "draw_tree", "draws_of", "refusal"]
 
 FloatArray = NDArray[np.float64]
 Engine = Literal["direct", "sampler"]
@@ -31,9 +32,10 @@ DIMS = {"class_level": ["class"], "class_log_spread": ["class"], "level": ["unit
 
 def draws_of(
     cells: Cells,
-    priors: BinomialPriors,
+    priors: HasLevels,
     near: Laplace,
     collapsed: Collapsed,
+    density: TermDensity,
     *,
     model: Callable[[], Any],
     engine: Engine,
@@ -44,6 +46,8 @@ def draws_of(
 
     Parameters
     ----------
+    density
+        Of the terms that all units share.
     model
         Makes the PyMC model, should the sampler be needed.
     engine
@@ -53,12 +57,14 @@ def draws_of(
     """
     refused: tuple[Check, ...] = ()
     if engine == "direct":
-        found = direct.draw(cells, priors, near, collapsed, draws=settings.chains * settings.draws, seed=seed)
+        found = direct.draw(
+            cells, priors, near, collapsed, density, draws=settings.chains * settings.draws, seed=seed
+        )
         if found is not None and found.check.verdict == "pass":
             rows = resample(found.log_weight, chains=settings.chains, seed=seed)
             kept = {name: getattr(found, name)[rows] for name in PARAMETERS}
-            return _tree(kept, cells, settings.chains), (found.check,)
-        refused = (_refusal(found),)
+            return draw_tree(kept, cells, settings.chains), (found.check,)
+        refused = (refusal(None if found is None else found.check),)
     sampled = sample(model(), seed=seed, settings=settings)
     posterior = sampled["posterior"].dataset
     flat = {
@@ -69,33 +75,40 @@ def draws_of(
     flat.setdefault("case_mix", np.zeros((settings.chains * settings.draws, 0)))
     weights = log_weights(cells, collapsed, flat["case_mix"], flat["level"])
     rows = resample(weights, chains=settings.chains, seed=seed)
-    tree = _tree({name: values[rows] for name, values in flat.items()}, cells, settings.chains)
+    tree = draw_tree({name: values[rows] for name, values in flat.items()}, cells, settings.chains)
     tree["sample_stats"] = sampled["sample_stats"]
     checks = (*refused, *convergence_checks(sampled), accuracy_check(weights, cells, collapsed))
     return tree, checks
 
 
-def _tree(draws: dict[str, FloatArray], cells: Cells, chains: int) -> Any:
+class _Named(Protocol):
+    @property
+    def units(self) -> tuple[str, ...]: ...
+    @property
+    def groups(self) -> tuple[str, ...]: ...
+    @property
+    def terms(self) -> tuple[str, ...]: ...
+
+
+def draw_tree(draws: dict[str, FloatArray], named: _Named, chains: int) -> Any:
+    """Lay draws out in chains as an ArviZ data tree, their columns named by unit, class and term."""
     import arviz as az
 
-    named = {name: values for name, values in draws.items() if values.ndim == 1 or values.shape[1]}
+    kept = {name: values for name, values in draws.items() if values.ndim == 1 or values.shape[1]}
     return az.from_dict(
-        {
-            "posterior": {
-                name: values.reshape(chains, -1, *values.shape[1:]) for name, values in named.items()
-            }
-        },
-        coords={"unit": list(cells.units), "class": list(cells.groups), "term": list(cells.terms)},
-        dims={name: DIMS[name] for name in named if name in DIMS},
+        {"posterior": {name: values.reshape(chains, -1, *values.shape[1:]) for name, values in kept.items()}},
+        coords={"unit": list(named.units), "class": list(named.groups), "term": list(named.terms)},
+        dims={name: DIMS[name] for name in kept if name in DIMS},
     )
 
 
-def _refusal(found: direct.Direct | None) -> Check:
+def refusal(check: Check | None) -> Check:
+    """Say why independent draws were not used: the check that failed (None: not set up)."""
     return Check(
         name="independent draws",
         verdict="pass",
         observed="not used: "
-        + ("they could not be set up" if found is None else f"not sound ({found.check.observed})")
+        + ("they could not be set up" if check is None else f"not sound ({check.observed})")
         + "; the sampler's draws stand instead",
         expected="either engine, as long as its own checks pass",
         why="independent draws are faster; where they are not sound the sampler takes their place",

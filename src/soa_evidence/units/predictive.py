@@ -17,7 +17,7 @@ from scipy.special import expit
 from soa_evidence.results import Check
 from soa_evidence.units.cells import Cells
 
-__all__ = ["check", "replicate"]
+__all__ = ["check", "compared", "replicate"]
 
 FloatArray = NDArray[np.float64]
 
@@ -56,7 +56,11 @@ def replicate(
         level = class_level[draw][group] + class_spread[draw][group] * rng.standard_normal(len(group))
         risk = expit((cells.design @ case_mix[draw])[cells.pattern] + level[cells.unit])
         rows.append(_statistics(cells, rng.binomial(trials, risk).astype(float), usual, tenth))
-    replicated = pd.DataFrame(rows)
+    return compared(observed, pd.DataFrame(rows))
+
+
+def compared(observed: dict[str, float], replicated: pd.DataFrame) -> pd.DataFrame:
+    """Table statistics beside those of replicates, one row a replicate; columns as `replicate` gives them."""
     above = (replicated >= pd.Series(observed)).mean()
     below = (replicated <= pd.Series(observed)).mean()
     lower, median, upper = (replicated.quantile(q) for q in (0.025, 0.5, 0.975))
