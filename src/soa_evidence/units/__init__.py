@@ -4,27 +4,37 @@ Importing this package loads neither PyMC nor a sampler; that happens inside `fi
 """
 
 from soa_evidence.units import (
+    adjusted_gain,
+    agreement,
     binomial,
+    case_mix,
     classes,
     coverage,
     cusum,
     direct_standardisation,
     false_discovery,
     funnel,
+    g_computation,
     indirect_standardisation,
+    prediction_accuracy,
     spc,
 )
 from soa_evidence.units.contrasts import margins
 
 __all__ = [
+    "adjusted_gain",
+    "agreement",
     "binomial",
+    "case_mix",
     "classes",
     "coverage",
     "cusum",
     "direct_standardisation",
     "false_discovery",
     "funnel",
+    "g_computation",
     "indirect_standardisation",
     "margins",
+    "prediction_accuracy",
     "spc",
 ]
