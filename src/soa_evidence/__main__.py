@@ -12,7 +12,7 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = ("nhs-proms", "nhs-units", "published", "published-survivorship")
+SOURCES = ("nhs-proms", "nhs-proms-case-mix", "nhs-units", "published", "published-survivorship")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -181,6 +181,10 @@ def _ingest(given: argparse.Namespace) -> int:
     match given.source, given.paths:
         case "nhs-proms", paths:
             print(evidence.nhs_proms.build(paths, out, classes=given.classes))
+        case "nhs-proms-case-mix", paths:
+            from soa_evidence.publish import case_mix_package
+
+            print(f"Built {case_mix_package.build(paths, out)}.")
         case "nhs-units", [path]:
             print(f"Built {evidence.nhs_units.build(path, out)}.")
         case "nhs-units", paths:
