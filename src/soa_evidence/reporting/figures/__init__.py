@@ -1,5 +1,7 @@
 """Figures, one file a kind, all in one house style."""
 
+from soa_evidence.reporting.figures.agreement import agreement
+from soa_evidence.reporting.figures.calibration import calibration
 from soa_evidence.reporting.figures.caterpillar import caterpillar
 from soa_evidence.reporting.figures.class_comparison import class_comparison
 from soa_evidence.reporting.figures.figure import Figure
@@ -16,6 +18,8 @@ from soa_evidence.reporting.figures.survivorship import survivorship
 
 __all__ = [
     "Figure",
+    "agreement",
+    "calibration",
     "caterpillar",
     "class_comparison",
     "forest",
