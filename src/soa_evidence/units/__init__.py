@@ -17,6 +17,7 @@ from soa_evidence.units import (
     g_computation,
     indirect_standardisation,
     prediction_accuracy,
+    profile,
     spc,
 )
 from soa_evidence.units.contrasts import margins
@@ -36,5 +37,6 @@ __all__ = [
     "indirect_standardisation",
     "margins",
     "prediction_accuracy",
+    "profile",
     "spc",
 ]

@@ -1,6 +1,7 @@
 """Figures, one file a kind, all in one house style."""
 
 from soa_evidence.reporting.figures.agreement import agreement
+from soa_evidence.reporting.figures.beside import beside
 from soa_evidence.reporting.figures.calibration import calibration
 from soa_evidence.reporting.figures.caterpillar import caterpillar
 from soa_evidence.reporting.figures.class_comparison import class_comparison
@@ -19,6 +20,7 @@ from soa_evidence.reporting.figures.survivorship import survivorship
 __all__ = [
     "Figure",
     "agreement",
+    "beside",
     "calibration",
     "caterpillar",
     "class_comparison",
