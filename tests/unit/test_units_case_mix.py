@@ -101,6 +101,14 @@ def test_few_units_are_told():
     assert verdicts(fit(covariance="unit"))["units behind the covariance"] == "warn"
 
 
+def test_sums_of_squares_may_be_rounded():
+    frame = pd.DataFrame(
+        {"y": [0.62, 0.5, 1.1], "n": [1, 1, 2], "ss": [0.384, 0.25, 0.65], "sex": ["man", "woman", "man"]}
+    )
+    found = case_mix.fit(frame, outcome="y", kind="value", size="n", squares="ss", covariates=["sex"])
+    assert found.fitted == pytest.approx([1.72 / 3, 0.5, 1.72 / 3])
+
+
 def test_huge_and_tiny_values_are_survived():
     frame = pd.DataFrame({"y": [1e12, 3e12, 6e12, 8e12, 1e12], "x": [1e9, 2e9, 3e9, 4e9, 5e9]})
     large = case_mix.fit(frame, outcome="y", kind="value", covariates=["x"])

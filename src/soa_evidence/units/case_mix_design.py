@@ -45,6 +45,9 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 Kind = Literal["events", "value"]
 FEWEST_KNOTS, MOST_KNOTS = 3, 7
+ROUNDED = (
+    1e-3  # sums of squares may have been rounded to three decimals, as those of EQ-5D in nhs-proms-units
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -149,9 +152,7 @@ def read(
     else:
         y2 = numbers(frame, squares, needed=n > 0)
         low = y**2 / np.where(n > 0, n, 1)
-        refuse(
-            frame, squares, (n > 0) & (y2 < low - 1e-6 * np.maximum(1, low)), "less than any such sum allows"
-        )
+        refuse(frame, squares, (n > 0) & (y2 < low - ROUNDED - 1e-6 * low), "less than any such sum allows")
         y2 = np.maximum(y2, low)
     if n.sum() < least:
         raise InputError(f"Column '{size}' is 0 in every row; expected patients.")
