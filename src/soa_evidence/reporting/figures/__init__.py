@@ -1,6 +1,8 @@
 """Figures, one file a kind, all in one house style."""
 
+from soa_evidence.reporting.figures.agreement import agreement
 from soa_evidence.reporting.figures.beside import beside
+from soa_evidence.reporting.figures.calibration import calibration
 from soa_evidence.reporting.figures.caterpillar import caterpillar
 from soa_evidence.reporting.figures.class_comparison import class_comparison
 from soa_evidence.reporting.figures.figure import Figure
@@ -22,7 +24,9 @@ from soa_evidence.reporting.figures.volume_curve import volume_curve
 
 __all__ = [
     "Figure",
+    "agreement",
     "beside",
+    "calibration",
     "caterpillar",
     "class_comparison",
     "forest",
