@@ -189,7 +189,7 @@ def _clean(_given: argparse.Namespace) -> int:
 
 
 def _ingest(given: argparse.Namespace) -> int:
-    from soa_evidence.evidence.ingest import ingest
+    from soa_evidence.publish.ingest import ingest
 
     for line in ingest(given.source, given.paths, given.out or _evidence_folder(), classes=given.classes):
         print(line)

@@ -1,4 +1,7 @@
-"""Which official releases packages can be built from, and what each build is given."""
+"""Which official releases packages can be built from, and what each build is given.
+
+Here and not with the evidence, because one package holds what a model expects, and evidence never fits.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from soa_evidence.evidence import (
 )
 from soa_evidence.evidence.us_hospitals import medicare, new_york
 from soa_evidence.evidence.write import Written
+from soa_evidence.publish import case_mix_package
 
 __all__ = ["SOURCES", "ingest"]
 
@@ -49,6 +53,7 @@ SOURCES: Mapping[str, Source] = {
     "nhs-proms": Source(
         needs=None, build=lambda *packs, out, classes=None: [nhs_proms.build(packs, out, classes=classes)]
     ),
+    "nhs-proms-case-mix": Source(needs=None, build=lambda *packs, out: [case_mix_package.build(packs, out)]),
     "nhs-units": Source(
         needs=("the table of provider classes",), build=lambda classes, out: [nhs_units.build(classes, out)]
     ),
