@@ -5,6 +5,7 @@ Other methods' results come in as `Estimates` and `Curve`, never as models; thei
 
 from soa_evidence.economics import (
     budget,
+    carried,
     cohort,
     decision,
     information,
@@ -18,6 +19,7 @@ from soa_evidence.economics import (
 
 __all__ = [
     "budget",
+    "carried",
     "cohort",
     "decision",
     "information",

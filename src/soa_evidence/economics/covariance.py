@@ -59,8 +59,7 @@ def require_covariance(names: Sequence[str], mean: FloatArray, matrix: FloatArra
 
 
 def factor(matrix: FloatArray) -> FloatArray:
-    """Return L with L Lᵀ = matrix: Cholesky's, or where some combination has no variance, one by "
-    "eigenvalues."""
+    """Return L with L Lᵀ = matrix: Cholesky's, or by eigenvalues where it is singular."""
     try:
         return np.asarray(np.linalg.cholesky(matrix))
     except np.linalg.LinAlgError:

@@ -123,8 +123,7 @@ class Decision:
     checks: tuple[Check, ...]
 
     def plane(self) -> pd.DataFrame:
-        """Return the cost-effectiveness plane: label, extra_effect, extra_cost; one row a draw "
-        "and strategy."""
+        """Return the plane, one row a draw and strategy: label, extra_effect, extra_cost."""
         e, c = self.extra_effect.draws, self.extra_cost.draws
         if e is None or c is None:
             raise InputError("The plane needs draws.")
@@ -277,7 +276,7 @@ def _checks(
         Check(
             name="the best strategy is not a matter of the draws",
             verdict="pass" if clear else "warn",
-            observed=f"lead of {means[-1] - means[-2]:.3g} GBP at {threshold:,g} per QALY, Monte Carlo error {error:.2g}",
+            observed=f"lead of {means[-1] - means[-2]:.3g} GBP, Monte Carlo error {error:.2g}",
             expected="a lead of more than two errors",
             why="a lead within the error may turn with another seed",
         ),

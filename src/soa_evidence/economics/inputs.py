@@ -5,7 +5,7 @@ The result draws all parameters at once: row i of every parameter is the same st
 whole chain from unit comparison to pounds.
 
 When not to use it: to correlate parameters of different sources; joint uncertainty has to come from the
-method that made it (`parameters.normal`, `parameters.from_estimates`).
+method that made it (`parameters.normal`, `carried.estimates`).
 
 Checked against: hand calculation of the index, moments of the draws (tests/unit/test_economics_inputs.py).
 """
@@ -118,8 +118,7 @@ class Inputs:
         return assemble(*kept, *parameters, price_year=self.price_year)
 
     def table(self) -> pd.DataFrame:
-        """Return one row a parameter: name, value, lower, upper, unit, price_year, distribution, "
-        "kind, source."""
+        """Return one row a parameter: name, value, limits, unit, price_year, distribution, kind, source."""
         return pd.DataFrame(
             [
                 {

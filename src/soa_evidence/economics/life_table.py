@@ -98,8 +98,10 @@ def relative_utility(
 
 
 def bands(table: dict[int, float], *, start_age: int, years: int, first: int = 0) -> FloatArray:
-    """Return yearly values from bands of age, ``{from_age: value}``; `first` is the age's step "
-    "in year one."""
+    """Return yearly values from bands of age, ``{from_age: value}``.
+
+    `first` is added to the age in the first year.
+    """
     if not table or start_age + first < min(table):
         raise InputError(f"Bands start at {min(table, default='no')} years of age; {start_age} lies before.")
     from_age = np.array(sorted(table))

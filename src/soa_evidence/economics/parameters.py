@@ -7,9 +7,9 @@ r"""What a decision model is fed with: one distribution over one or several name
 ``log_normal``     ratios: the value given is the median, the error is of its logarithm
 ``normal``         one or several parameters jointly, by covariance (drawn by Cholesky's factor)
 ``dirichlet``      shares that add up to 1: from counts
-``from_estimates`` whatever another method found, by its own joint draws or covariance
-``from_curve``     a curve read at some times, as logarithms of the cumulative hazard
 =================  ==========================================================================
+
+What another method found comes in by `economics.carried`.
 
 Every parameter says its unit, where its value comes from, and which of three kinds of number it is:
 ``measured`` (in our own data), ``reported by others``, or ``assumed``. A parameter in pounds says the year of
@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from soa_evidence.economics import covariance as covariances
 from soa_evidence.errors import InputError, nearest
-from soa_evidence.results import Curve, Estimates
+from soa_evidence.results import Estimates
 
 __all__ = [
     "Kind",
@@ -42,8 +42,6 @@ __all__ = [
     "beta",
     "dirichlet",
     "fixed",
-    "from_curve",
-    "from_estimates",
     "gamma",
     "log_normal",
     "normal",
@@ -381,110 +379,6 @@ def dirichlet(names: Sequence[str], *, counts: ArrayLike, unit: str, source: str
         upper=limits[1],
         settings={"counts": n},
         unit=unit,
-        source=source,
-        kind=kind,
-    )
-
-
-def from_estimates(
-    names: str | Sequence[str],
-    estimates: Estimates,
-    *,
-    source: str,
-    kind: Kind,
-    labels: Sequence[str] | None = None,
-    unit: str | None = None,
-    negate: bool = False,
-    price_year: str | None = None,
-) -> Parameter:
-    """Return parameters that carry another method's uncertainty: its joint draws, or its covariance.
-
-    Parameters
-    ----------
-    names
-        One for each of `labels` (all labels of the estimates by default), in that order.
-    negate
-        Change the sign, for a method that reports minus the logarithm of a cumulative hazard.
-    """
-    names = (names,) if isinstance(names, str) else tuple(names)
-    chosen = estimates if labels is None else estimates.select(labels)
-    if len(names) != len(chosen):
-        raise InputError(
-            f"{len(names)} name(s) were given for {len(chosen)} label(s) of '{estimates.estimand}': "
-            f"{', '.join(chosen.labels)}. Give as many names, or choose with labels=."
-        )
-    sign = -1.0 if negate else 1.0
-    table = chosen.table(0.95)
-    ends = np.sort(sign * table[["lower", "upper"]].to_numpy(), axis=1)
-    return Parameter(
-        names=names,
-        distribution="estimates",
-        centre=sign * table["estimate"].to_numpy(),
-        lower=ends[:, 0],
-        upper=ends[:, 1],
-        settings={"sign": np.array(sign)},
-        unit=unit or chosen.unit,
-        source=source,
-        kind=kind,
-        price_year=price_year,
-        estimates=chosen,
-    )
-
-
-def from_curve(
-    names: Sequence[str], curve: Curve, times: Sequence[float], *, source: str, kind: Kind
-) -> Parameter:
-    """Return logarithms of the cumulative hazard at `times`, read from a survival curve.
-
-    A curve holds limits at each time but not how its errors at different times hang together. All times move
-    together here, which neither narrows nor widens any single one.
-
-    Raises
-    ------
-    InputError
-        On a cumulative incidence: deaths are in it already, and the model would take them off twice.
-    """
-    if curve.estimand not in ("survival", "net failure (1 - Kaplan-Meier)", "cumulative hazard"):
-        raise InputError(
-            f"A {curve.estimand} cannot drive the decision model; expected survival, net failure "
-            f"or cumulative "
-            "hazard, in which the dead count as censored. The model takes deaths from the life table itself."
-        )
-    if len(names) != len(times):
-        raise InputError(f"{len(names)} names were given for {len(times)} times; expected one each.")
-    row = curve.at(list(times))
-    value, error = row["estimate"].to_numpy(float), row["std_error"].to_numpy(float)
-    if curve.estimand == "cumulative hazard":
-        hazard, slope = value, np.ones_like(value)
-    else:
-        survival = value if curve.estimand == "survival" else 1 - value
-        if not ((survival > 0) & (survival < 1)).all():
-            at = int(np.argmax(~((survival > 0) & (survival < 1))))
-            raise InputError(
-                f"Curve '{curve.label}' says {survival[at]:g} survive to {times[at]:g} {curve.time_unit}; a "
-                "hazard can be read only where some, but not all, have failed."
-            )
-        hazard, slope = -np.log(survival), 1 / survival
-    if not (hazard > 0).all() or not np.isfinite(error).all():
-        raise InputError(
-            f"Curve '{curve.label}' has no event, or no standard error, by {times[int(np.argmin(hazard))]:g} "
-            f"{curve.time_unit}; choose later times."
-        )
-    spread = error * slope / hazard
-    half = 1.959963984540054 * spread
-    at_log = np.log(hazard)
-    return Parameter(
-        names=tuple(names),
-        distribution="normal",
-        centre=at_log,
-        lower=at_log - half,
-        upper=at_log + half,
-        settings={
-            "mean": at_log,
-            "covariance": np.outer(spread, spread),
-            "factor": np.column_stack([spread, np.zeros((len(spread), len(spread) - 1))]),
-        },
-        unit="log cumulative hazard",
         source=source,
         kind=kind,
     )

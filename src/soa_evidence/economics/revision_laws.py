@@ -53,7 +53,8 @@ class Weibull:
     log_shape
         Name of the parameter that holds log gamma.
     terms
-        Name of each coefficient of log lambda, and the value of its covariate: ``{"constant": 1, "age": 60}``.
+        Name of each coefficient of log lambda and the value of its covariate,
+        ``{"constant": 1, "age": 60}``.
     """
 
     log_shape: str
