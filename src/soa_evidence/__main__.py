@@ -12,7 +12,15 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = ("nhs-proms", "nhs-units", "published", "published-survivorship")
+SOURCES = (
+    "hip-model-inputs",
+    "life-tables",
+    "nhs-proms",
+    "nhs-units",
+    "published",
+    "published-survivorship",
+    "revision-reference-costs",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -196,6 +204,20 @@ def _ingest(given: argparse.Namespace) -> int:
             print(evidence.published.build(path, out))
         case "published", paths:
             raise InputError(f"published is made from one list of figures; {len(paths)} paths were given.")
+        case "hip-model-inputs", [model, figures, norms]:
+            print(f"Built {evidence.economic_inputs.build_hip_model(model, figures, norms, out)}.")
+        case "hip-model-inputs", paths:
+            raise InputError(
+                "hip-model-inputs is made from the model's folder, the list of figures and the "
+                "table of norms, "
+                f"in this order; {len(paths)} path(s) were given."
+            )
+        case "life-tables", [path]:
+            print(f"Built {evidence.economic_inputs.build_life_tables(path, out)}.")
+        case "revision-reference-costs", [path]:
+            print(f"Built {evidence.economic_inputs.build_costs(path, out)}.")
+        case "life-tables" | "revision-reference-costs" as source, paths:
+            raise InputError(f"{source} is made from one file; {len(paths)} were given.")
         case source, _:
             known = ", ".join(SOURCES)
             raise InputError(f"There is no source '{source}'.{nearest(source, SOURCES)} Known: {known}.")

@@ -1,7 +1,10 @@
 """Parameters that carry what another method found, with that method's own uncertainty.
 
 `estimates` takes the joint draws of an `Estimates`, or its covariance; `curve` reads a survival curve at some
-times, as logarithms of the cumulative hazard. Nothing is estimated again and no error is added or forgotten.
+times, as logarithms of the cumulative hazard. Nothing is estimated again. One thing is changed, and told
+in the
+source: the exponential of a t distribution has no mean, so moments with degrees of freedom are drawn from the
+normal distribution with the same 95 % limits.
 
 When not to use it: on a cumulative incidence, which has deaths in it already (refused).
 
@@ -11,14 +14,17 @@ Checked against: the moments and draws of what was given (tests/unit/test_econom
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from soa_evidence.economics.parameters import Kind, Parameter
+from soa_evidence.economics.parameters import Kind, Parameter, beta, normal
 from soa_evidence.errors import InputError
 from soa_evidence.results import Curve, Estimates
 
-__all__ = ["curve", "estimates"]
+__all__ = ["curve", "estimates", "log_ratio", "yearly_probability"]
+
+_LIMIT = 1.959963984540054  # of a normal, 95 %
 
 
 def estimates(
@@ -48,6 +54,7 @@ def estimates(
             f"{len(names)} name(s) were given for {len(chosen)} label(s) of '{found.estimand}': "
             f"{', '.join(chosen.labels)}. Give as many names, or choose with labels=."
         )
+    chosen, told = _with_a_mean(chosen, source)
     sign = -1.0 if negate else 1.0
     table = chosen.table(0.95)
     ends = np.sort(sign * table[["lower", "upper"]].to_numpy(), axis=1)
@@ -59,11 +66,22 @@ def estimates(
         upper=ends[:, 1],
         settings={"sign": np.array(sign)},
         unit=unit or chosen.unit,
-        source=source,
+        source=told,
         kind=kind,
         price_year=price_year,
         estimates=chosen,
     )
+
+
+def _with_a_mean(found: Estimates, source: str) -> tuple[Estimates, str]:
+    """Return estimates whose exponential has a mean: a t becomes the normal with the same 95 % limits."""
+    if found.dof is None or found.covariance is None:
+        return found, source
+    from scipy import stats
+
+    wider = float(stats.t.ppf(0.975, found.dof)) / _LIMIT
+    told = f"{source} (t with {found.dof:g} degrees of freedom, drawn as a normal of the same 95 % limits)"
+    return replace(found, covariance=np.array(found.covariance) * wider**2, dof=None), told
 
 
 def curve(
@@ -106,7 +124,7 @@ def curve(
             f"{found.time_unit}; choose later times."
         )
     spread = error * slope / hazard
-    half = 1.959963984540054 * spread
+    half = _LIMIT * spread
     at_log = np.log(hazard)
     return Parameter(
         names=tuple(names),
@@ -123,3 +141,43 @@ def curve(
         source=source,
         kind=kind,
     )
+
+
+def yearly_probability(
+    name: str, *, share: float, lower: float, upper: float, years: float, source: str, kind: Kind
+) -> Parameter:
+    """Return the yearly probability behind a published share who had the event within `years`.
+
+    The hazard is taken to be constant; the beta's error is that of the limits (95 %), turned the same way.
+    """
+    if not 0 < lower < share < upper < 1:
+        raise InputError(
+            f"'{name}': a share of {share:g} with limits {lower:g} to {upper:g}; expected 0 < lower "
+            "< share < upper < 1."
+        )
+    if not years > 0:
+        raise InputError(f"'{name}': {years:g} years; expected a time above 0.")
+    centre, low, high = (float(-np.expm1(np.log1p(-p) / years)) for p in (share, lower, upper))
+    return beta(
+        name, mean=centre, std_error=(high - low) / (2 * _LIMIT), unit="probability", source=source, kind=kind
+    )
+
+
+def log_ratio(
+    name: str,
+    *,
+    ratio: float,
+    lower: float,
+    upper: float,
+    source: str,
+    kind: Kind,
+    unit: str = "log hazard ratio",
+) -> Parameter:
+    """Return the logarithm of a ratio printed, or assumed, with its 95 % limits, as a normal."""
+    if not 0 < lower < ratio < upper:
+        raise InputError(
+            f"'{name}': a ratio of {ratio:g} with limits {lower:g} to {upper:g}; expected 0 < "
+            f"lower < ratio < upper."
+        )
+    error = float(np.log(upper / lower) / (2 * _LIMIT))
+    return normal(name, mean=[np.log(ratio)], std_error=error, unit=unit, source=source, kind=kind)

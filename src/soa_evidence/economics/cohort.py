@@ -27,8 +27,8 @@ evaluation, 2006, chapters 2 and 3) to every printed digit; an R loop by transit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,6 @@ ROLES = (
     "death_primary",
     "death_revision",
     "re_revision",
-    "utility_primary_year",
     "utility_primary",
     "utility_revision_year",
     "utility_revised",
@@ -59,6 +58,7 @@ FALLBACKS = {
     "cost_re_revision": "cost_revision",
     "death_re_revision": "death_revision",
     "further_revision": "re_revision",
+    "utility_primary_year": "utility_primary",
     "utility_re_revision_year": "utility_revision_year",
     "utility_re_revised": "utility_revised",
 }
@@ -166,7 +166,15 @@ class Model:
     def names(self) -> tuple[str, ...]:
         """Every parameter the model reads, those with a fall-back left out."""
         own = [n for s in self.strategies for n in (s.log_hazard_ratio, s.extra_cost) if n]
-        return tuple(dict.fromkeys([*self.revision.names, *ROLES, *own]))
+        shift = getattr(self.revision, "shift", None)
+        return tuple(dict.fromkeys([*self.revision.names, *([shift] if shift else []), *ROLES, *own]))
+
+    def changed(self, **changes: Any) -> Model:
+        """Return the same model with some attributes exchanged, e.g. ``changed(effect_years=10)``."""
+        unknown = next((name for name in changes if name not in self.__dataclass_fields__), None)
+        if unknown is not None:
+            raise InputError(f"A model has no '{unknown}'.{nearest(unknown, self.__dataclass_fields__)}")
+        return replace(self, **changes)
 
 
 def run(model: Model, values: Mapping[str, FloatArray]) -> Outcomes:

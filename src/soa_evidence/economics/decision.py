@@ -222,7 +222,7 @@ def analyse(
         acceptability=accepted,
         evpi=certainty,
         frontier=frontier(outcomes.costs.mean(axis=0), outcomes.qalys.mean(axis=0), outcomes.strategies),
-        checks=(*outcomes.checks, *_checks(gain, accepted, certainty, threshold)),
+        checks=(*outcomes.checks, *_checks(gain, accepted, certainty)),
     )
 
 
@@ -249,9 +249,7 @@ def _curves(outcomes: Outcomes, thresholds: list[float]) -> tuple[pd.DataFrame, 
     )
 
 
-def _checks(
-    gain: FloatArray, accepted: pd.DataFrame, certainty: pd.DataFrame, threshold: float
-) -> tuple[Check, ...]:
+def _checks(gain: FloatArray, accepted: pd.DataFrame, certainty: pd.DataFrame) -> tuple[Check, ...]:
     total = accepted.groupby("threshold")["probability"].sum()
     means = np.sort(gain.mean(axis=0))
     order = np.argsort(gain.mean(axis=0))

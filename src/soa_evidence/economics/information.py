@@ -9,6 +9,8 @@ cubic splines in each input, and products of the inputs' ranks two by two. EVSI 
 study's summary in place of :math:`\phi`: for every draw of the truth one result of the study is simulated
 (Strong and others 2015;35:570-583).
 
+A part that comes out above the whole by Monte Carlo error is given as the whole, and a check says by how
+much.
 The interval is Monte Carlo error: it comes from joint draws of the regression's coefficients.
 
 When not to use it: for many inputs at once (above six) with few draws, where the regression follows noise and
@@ -220,7 +222,7 @@ def _information(
         unit="GBP per patient",
         method=METHOD,
         interval="confidence",
-        mean=np.array([centre[label] for label in order]),
+        mean=np.array([min(centre[label], ceiling) for label in order]),
         covariance=np.diag(spread**2),
         checks=(*checks, bounded, precise),
     )

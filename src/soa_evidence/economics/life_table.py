@@ -12,13 +12,15 @@ Checked against: life expectancy printed in the ONS table (tests/unit/test_econo
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError, nearest
 
-__all__ = ["bands", "death_probabilities", "relative_utility"]
+__all__ = ["bands", "by_single_age", "death_probabilities", "relative_utility"]
 
 FloatArray = NDArray[np.float64]
 
@@ -95,6 +97,16 @@ def relative_utility(
     for name, share in shares.items():
         norm += share * _by_age(table, age, sex, utility, name, start_age, years + 1, limit=1.0)
     return np.asarray(norm / norm[0])
+
+
+def by_single_age(table: pd.DataFrame, *, first: str, last: str) -> pd.DataFrame:
+    """Return a table of bands of age as one row a single year, in a column ``age``; other columns stay."""
+    for column in (first, last):
+        if column not in table.columns:
+            raise InputError(f"The table of bands has no column '{column}'.{nearest(column, table.columns)}")
+    ages: list[Any] = [range(int(a), int(b) + 1) for a, b in zip(table[first], table[last], strict=True)]
+    spread = table.assign(age=pd.Series(ages, index=table.index))
+    return spread.explode("age").astype({"age": int}).reset_index(drop=True)
 
 
 def bands(table: dict[int, float], *, start_age: int, years: int, first: int = 0) -> FloatArray:

@@ -95,11 +95,15 @@ class Points:
         The parameter that holds the value at each time.
     beyond
         ``"same shape"`` or ``"constant hazard"``, after the last time.
+    shift
+        Name of a parameter added to every point: the log hazard ratio of these patients, by age for instance,
+        against those whom the points are about.
     """
 
     times: Sequence[float]
     names: tuple[str, ...]
     beyond: Beyond
+    shift: str | None = None
 
     def __post_init__(self) -> None:
         times = np.array(self.times, dtype=float)
@@ -125,6 +129,9 @@ class Points:
         require_names(self.names, values)
         known = np.log(np.array(self.times, dtype=float))
         height = np.column_stack([values[name] for name in self.names])
+        if self.shift is not None:
+            require_names([self.shift], values)
+            height = height + np.asarray(values[self.shift])[:, None]
         falls = float(np.mean((np.diff(height, axis=1) < 0).any(axis=1)))
         if falls > _FALLING:
             raise InputError(

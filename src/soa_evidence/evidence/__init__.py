@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from soa_evidence.evidence import (
+    economic_inputs,
     nhs_proms,
     nhs_units,
     published,
@@ -21,6 +22,7 @@ from soa_evidence.evidence.package import Package
 __all__ = [
     "Package",
     "check",
+    "economic_inputs",
     "load",
     "names",
     "nhs_proms",

@@ -4,7 +4,7 @@ Nothing here estimates. Every object shows itself in a notebook through a MIME b
 (`soa_evidence.reporting.bundle.MIME`) is what the publisher collects.
 """
 
-from soa_evidence.reporting import figures, findings, graded, study_words, words
+from soa_evidence.reporting import figures, findings, formats, graded, study_words, words
 from soa_evidence.reporting.citations import citations
 from soa_evidence.reporting.numbers import Number, Numbers, number, numbers
 from soa_evidence.reporting.provenance import checks, evidence_used
@@ -21,6 +21,7 @@ __all__ = [
     "evidence_used",
     "figures",
     "findings",
+    "formats",
     "given",
     "graded",
     "headline",

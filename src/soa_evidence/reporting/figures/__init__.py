@@ -1,6 +1,8 @@
 """Figures, one file a kind, all in one house style."""
 
+from soa_evidence.reporting.figures.acceptability import acceptability
 from soa_evidence.reporting.figures.caterpillar import caterpillar
+from soa_evidence.reporting.figures.ce_plane import ce_plane
 from soa_evidence.reporting.figures.class_comparison import class_comparison
 from soa_evidence.reporting.figures.figure import Figure
 from soa_evidence.reporting.figures.forest import forest
@@ -13,10 +15,13 @@ from soa_evidence.reporting.figures.stacked_incidence import stacked_incidence
 from soa_evidence.reporting.figures.study_forest import study_forest
 from soa_evidence.reporting.figures.survival_curves import survival_curves
 from soa_evidence.reporting.figures.survivorship import survivorship
+from soa_evidence.reporting.figures.tornado import tornado
 
 __all__ = [
     "Figure",
+    "acceptability",
     "caterpillar",
+    "ce_plane",
     "class_comparison",
     "forest",
     "funnel",
@@ -28,4 +33,5 @@ __all__ = [
     "study_forest",
     "survival_curves",
     "survivorship",
+    "tornado",
 ]
