@@ -28,7 +28,8 @@ one <- function(x, np1) {
     p <- 1 - exp(l * ((t - 1)^g - t^g))
     M <- rbind(c(0, .98, 0, 0, .02), c(0, 1 - p - dead, p, 0, dead), c(0, 0, 0, .98 - dead, .02 + dead),
                c(0, 0, .04, .96 - dead, dead), c(0, 0, 0, 0, 1))
-    m <- m %*% M; cost <- cost + x$cost * m[3] / 1.06^t; q <- q + (m[2] * .85 + m[3] * .3 + m[4] * .75) / 1.015^t
+    m <- m %*% M
+    cost <- cost + x$cost * m[3] / 1.06^t; q <- q + (m[2] * .85 + m[3] * .3 + m[4] * .75) / 1.015^t
   }
   c(cost, q)
 }
@@ -46,10 +47,9 @@ all <- function(d, np1) {
 few <- d[seq_len(nrow(d) / 10), ]
 loop <- system.time(r <- t(sapply(seq_len(nrow(few)), function(i) c(one(few[i, ], 0), one(few[i, ], 1)))))[3]
 vector <- median(sapply(1:5, function(i) system.time(v <<- cbind(all(d, 0), all(d, 1)))[3]))
-cat(sprintf(
-    "%.6f %.6f\\n", loop, vector)); cat(sprintf("%.15g", colMeans(v)), "\\n"); "
-    "cat(R.version.string, "\\n"
-)
+cat(sprintf("%.6f %.6f\\n", loop, vector))
+cat(sprintf("%.15g", colMeans(v)), "\\n")
+cat(R.version.string, "\\n")
 """
 
 

@@ -11,9 +11,8 @@ criterion: that is the highest *mean*, whose strategy the acceptability *frontie
 
 When not to use it: an ICER where costs or effects are not clearly different; its draws have no mean.
 
-Checked against: frontiers published for HIV screening (dampack) and bowel cancer screening (HERC's method;
-see
-the README), an R version of every quantity (tests/reference/economics), the closed form of EVPI for a normal.
+Checked against: published frontiers of HIV and bowel cancer screening, R on the same draws
+(tests/reference/economics), the closed form of EVPI for a normal.
 """
 
 from __future__ import annotations
