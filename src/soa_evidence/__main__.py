@@ -20,6 +20,7 @@ SOURCES = (
     "published",
     "published-survivorship",
     "revision-reference-costs",
+    "us-hospitals",
 )
 
 
@@ -86,7 +87,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, list[str]]]:
         return argument
 
     add = command("build", _build, "Build every report that is not up to date, or those named.")
-    add("reports", nargs="*", metavar="REPORT", help="ids of reports; all when none is given")
+    add("reports", nargs="*", metavar="REPORT", help="ids of reports; the edition when none is given")
+    add("--family", action="append", default=[], metavar="NAME", help="build every member of a family")
     add("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="override a parameter")
     add("-j", "--jobs", type=int, metavar="N", help="reports built at the same time")
     add("--force", action="store_true", help="build even what is up to date")
@@ -121,6 +123,7 @@ def _build(given: argparse.Namespace) -> int:
     build.build(
         Project.find(),
         given.reports,
+        families=given.family,
         settings=given.parameter,
         workers=given.jobs,
         force=given.force,
@@ -133,8 +136,10 @@ def _list(given: argparse.Namespace) -> int:
     from soa_evidence.publish import listing
     from soa_evidence.publish.project import Project
 
-    rows = listing.describe(Project.find())
-    print(json.dumps(rows, indent=1, ensure_ascii=False) if given.json else listing.as_text(rows))
+    project = Project.find()
+    rows = listing.describe(project)
+    told = [listing.as_text(rows), *listing.families(project)]
+    print(json.dumps(rows, indent=1, ensure_ascii=False) if given.json else "\n\n".join(told))
     return 0
 
 
@@ -208,9 +213,8 @@ def _ingest(given: argparse.Namespace) -> int:
             print(f"Built {evidence.economic_inputs.build_hip_model(model, figures, norms, out)}.")
         case "hip-model-inputs", paths:
             raise InputError(
-                "hip-model-inputs is made from the model's folder, the list of figures and the "
-                "table of norms, "
-                f"in this order; {len(paths)} path(s) were given."
+                "hip-model-inputs is made from the model's folder, the list of figures and the table of "
+                f"norms, in this order; {len(paths)} path(s) were given."
             )
         case "life-tables", [path]:
             print(f"Built {evidence.economic_inputs.build_life_tables(path, out)}.")
@@ -218,6 +222,14 @@ def _ingest(given: argparse.Namespace) -> int:
             print(f"Built {evidence.economic_inputs.build_costs(path, out)}.")
         case "life-tables" | "revision-reference-costs" as source, paths:
             raise InputError(f"{source} is made from one file; {len(paths)} were given.")
+        case "us-hospitals", [new_york, medicare]:
+            print(f"Built {evidence.us_hospitals.new_york.build(new_york, out)}.")
+            print(f"Built {evidence.us_hospitals.medicare.build(medicare, out)}.")
+        case "us-hospitals", paths:
+            raise InputError(
+                "us-hospitals is made from New York's infections and Medicare's readmissions, in this order; "
+                f"{len(paths)} file(s) were given."
+            )
         case source, _:
             known = ", ".join(SOURCES)
             raise InputError(f"There is no source '{source}'.{nearest(source, SOURCES)} Known: {known}.")

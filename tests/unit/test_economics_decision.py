@@ -63,7 +63,8 @@ def test_value_of_certainty_of_a_normal_is_its_closed_form():
     """EVPI = s φ(m/s) − |m| Φ(−|m|/s)."""
     m, s, n = -0.5, 1.0, 200_000
     gain = m + s * stats.norm.ppf((np.arange(n) + 0.5) / n)
-    found = decision.analyse(outcomes(np.column_stack([np.zeros(n), -gain]), np.zeros((n, 2))), threshold=1.0, thresholds=[1.0])
+    two = outcomes(np.column_stack([np.zeros(n), -gain]), np.zeros((n, 2)))
+    found = decision.analyse(two, threshold=1.0, thresholds=[1.0])
     assert found.evpi_at(1.0) == pytest.approx(
         s * stats.norm.pdf(m / s) - abs(m) * stats.norm.cdf(-abs(m) / s), rel=1e-4
     )

@@ -15,6 +15,7 @@ from soa_evidence.evidence import (
     published_survivorship,
     registry,
     syn_registry,
+    us_hospitals,
 )
 from soa_evidence.evidence.load import check, load, names, seal
 from soa_evidence.evidence.package import Package
@@ -32,4 +33,5 @@ __all__ = [
     "registry",
     "seal",
     "syn_registry",
+    "us_hospitals",
 ]

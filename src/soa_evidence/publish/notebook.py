@@ -109,6 +109,12 @@ class Notebook:
         loads = (call for call in calls if ast.unparse(call.func) in LOADERS and call.args)
         return {text for text in map(_text, (call.args[0] for call in loads)) if text is not None}
 
+    def reports(self) -> set[str]:
+        """Names given literally to ``reporting.from_report("...")``."""
+        calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))
+        reads = (call for call in calls if ast.unparse(call.func) == "reporting.from_report" and call.args)
+        return {text for text in map(_text, (call.args[0] for call in reads)) if text is not None}
+
     def registry_parameters(self) -> set[str]:
         """Names of parameters given as ``evidence.registry.load(<name>, ...)``; they may name own data."""
         calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))

@@ -6,8 +6,10 @@ Nothing here estimates. Every object shows itself in a notebook through a MIME b
 
 from soa_evidence.reporting import figures, findings, formats, graded, study_words, words
 from soa_evidence.reporting.citations import citations
+from soa_evidence.reporting.derived_result import derived
 from soa_evidence.reporting.numbers import Number, Numbers, number, numbers
 from soa_evidence.reporting.provenance import checks, evidence_used
+from soa_evidence.reporting.published_report import PublishedReport, from_report, reports_used
 from soa_evidence.reporting.sentences import Given, Sentence, given, headline, sentence
 from soa_evidence.reporting.tables import table
 
@@ -15,18 +17,22 @@ __all__ = [
     "Given",
     "Number",
     "Numbers",
+    "PublishedReport",
     "Sentence",
     "checks",
     "citations",
+    "derived",
     "evidence_used",
     "figures",
     "findings",
     "formats",
+    "from_report",
     "given",
     "graded",
     "headline",
     "number",
     "numbers",
+    "reports_used",
     "sentence",
     "study_words",
     "table",

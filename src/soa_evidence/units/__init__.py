@@ -12,6 +12,7 @@ from soa_evidence.units import (
     false_discovery,
     funnel,
     indirect_standardisation,
+    profile,
     spc,
 )
 from soa_evidence.units.contrasts import margins
@@ -26,5 +27,6 @@ __all__ = [
     "funnel",
     "indirect_standardisation",
     "margins",
+    "profile",
     "spc",
 ]

@@ -1,6 +1,7 @@
 """Figures, one file a kind, all in one house style."""
 
 from soa_evidence.reporting.figures.acceptability import acceptability
+from soa_evidence.reporting.figures.beside import beside
 from soa_evidence.reporting.figures.caterpillar import caterpillar
 from soa_evidence.reporting.figures.ce_plane import ce_plane
 from soa_evidence.reporting.figures.class_comparison import class_comparison
@@ -20,6 +21,7 @@ from soa_evidence.reporting.figures.tornado import tornado
 __all__ = [
     "Figure",
     "acceptability",
+    "beside",
     "caterpillar",
     "ce_plane",
     "class_comparison",
