@@ -7,10 +7,18 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import survival, survival_frailty, survival_hierarchical, synthesis, units_binomial
+from benchmarks import (
+    economics,
+    survival,
+    survival_frailty,
+    survival_hierarchical,
+    synthesis,
+    units_binomial,
+)
 
 HERE = Path(__file__).parent
 BENCHES = {
+    "economics": economics,
     "survival": survival,
     "survival_frailty": survival_frailty,
     "survival_hierarchical": survival_hierarchical,

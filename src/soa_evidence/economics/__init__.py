@@ -1,6 +1,38 @@
-"""Money: what care costs, what is paid for it, and what follows for decisions."""
+"""Money: what operations are paid and cost, what they are worth over a lifetime, what more evidence is worth.
 
-from soa_evidence.economics import case_mix_income, tariff
+Other methods' results come in as `Estimates` and `Curve`, never as models; their draws keep their order.
+"""
+
+from soa_evidence.economics import (
+    budget,
+    carried,
+    case_mix_income,
+    cohort,
+    decision,
+    information,
+    inputs,
+    life_table,
+    parameters,
+    psa,
+    revision_laws,
+    sensitivity,
+    tariff,
+)
 from soa_evidence.economics.tariff_rules import Rules
 
-__all__ = ["Rules", "case_mix_income", "tariff"]
+__all__ = [
+    "Rules",
+    "budget",
+    "carried",
+    "case_mix_income",
+    "cohort",
+    "decision",
+    "information",
+    "inputs",
+    "life_table",
+    "parameters",
+    "psa",
+    "revision_laws",
+    "sensitivity",
+    "tariff",
+]

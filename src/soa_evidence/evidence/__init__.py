@@ -10,6 +10,7 @@ from __future__ import annotations
 from soa_evidence.evidence import (
     case_mix,
     commissioners,
+    economic_inputs,
     nhs_proms,
     nhs_units,
     orthopaedic_costs,
@@ -29,6 +30,7 @@ __all__ = [
     "case_mix",
     "check",
     "commissioners",
+    "economic_inputs",
     "load",
     "names",
     "nhs_proms",

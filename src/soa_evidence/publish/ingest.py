@@ -13,6 +13,7 @@ from typing import Any
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.evidence import (
     commissioners,
+    economic_inputs,
     nhs_proms,
     nhs_units,
     orthopaedic_costs,
@@ -50,6 +51,15 @@ SOURCES: Mapping[str, Source] = {
         needs=("the table of reference costs", "the table of the cost collection"),
         build=lambda reference, collection, out: [orthopaedic_costs.build(reference, collection, out)],
     ),
+    "hip-model-inputs": Source(
+        needs=("the model's folder", "the list of figures", "the table of utility norms"),
+        build=lambda model, figures, norms, out: [
+            economic_inputs.build_hip_model(model, figures, norms, out)
+        ],
+    ),
+    "life-tables": Source(
+        needs=("the life tables",), build=lambda tables, out: [economic_inputs.build_life_tables(tables, out)]
+    ),
     "nhs-proms": Source(
         needs=None, build=lambda *packs, out, classes=None: [nhs_proms.build(packs, out, classes=classes)]
     ),
@@ -66,6 +76,10 @@ SOURCES: Mapping[str, Source] = {
     "published-survivorship": Source(
         needs=("the list of figures", "the table of benchmarks"),
         build=lambda figures, marks, out: [published_survivorship.build(figures, marks, out)],
+    ),
+    "revision-reference-costs": Source(
+        needs=("the table of reference costs",),
+        build=lambda costs, out: [economic_inputs.build_costs(costs, out)],
     ),
     "tariff": Source(
         needs=("the folder of prices", "the list of figures"),

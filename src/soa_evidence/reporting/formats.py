@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["MINUS", "decimals_for", "fixed", "percent", "significant_decimals", "span"]
+__all__ = ["MINUS", "decimals_for", "fixed", "interval", "percent", "significant_decimals", "span"]
 
 MINUS = "−"
 _MOST_DECIMALS = 6
@@ -53,3 +53,11 @@ def percent(proportion: float, decimals: int = 0) -> str:
 def span(lower: str, upper: str, *, between: bool = False) -> str:
     """Return two written limits as "−9 to 2", or as "between −9 and 2"."""
     return f"between {lower} and {upper}" if between else f"{lower} to {upper}"
+
+
+def interval(estimate: float, lower: float, upper: float) -> str:
+    """Return "44 (37 to 53)", each row with the decimals that suit it; without limits when they are equal."""
+    if lower == upper:
+        return fixed(estimate, significant_decimals(estimate))
+    places = decimals_for(lower, upper)
+    return f"{fixed(estimate, places)} ({span(fixed(lower, places), fixed(upper, places))})"

@@ -1,9 +1,11 @@
 """Figures, one file a kind, all in one house style."""
 
+from soa_evidence.reporting.figures.acceptability import acceptability
 from soa_evidence.reporting.figures.agreement import agreement
 from soa_evidence.reporting.figures.beside import beside
 from soa_evidence.reporting.figures.calibration import calibration
 from soa_evidence.reporting.figures.caterpillar import caterpillar
+from soa_evidence.reporting.figures.ce_plane import ce_plane
 from soa_evidence.reporting.figures.class_comparison import class_comparison
 from soa_evidence.reporting.figures.figure import Figure
 from soa_evidence.reporting.figures.forest import forest
@@ -20,14 +22,17 @@ from soa_evidence.reporting.figures.study_forest import study_forest
 from soa_evidence.reporting.figures.survival_curves import survival_curves
 from soa_evidence.reporting.figures.survivorship import survivorship
 from soa_evidence.reporting.figures.tipping_point import tipping_point
+from soa_evidence.reporting.figures.tornado import tornado
 from soa_evidence.reporting.figures.volume_curve import volume_curve
 
 __all__ = [
     "Figure",
+    "acceptability",
     "agreement",
     "beside",
     "calibration",
     "caterpillar",
+    "ce_plane",
     "class_comparison",
     "forest",
     "funnel",
@@ -43,5 +48,6 @@ __all__ = [
     "survival_curves",
     "survivorship",
     "tipping_point",
+    "tornado",
     "volume_curve",
 ]
