@@ -6,19 +6,23 @@ A different prior is a different name here; a model takes a whole named set and 
 from soa_evidence.priors.normal import Normal
 from soa_evidence.priors.of_binomial import BINOMIAL_PRIORS, BinomialPriors, binomial
 from soa_evidence.priors.of_hierarchical import HIERARCHICAL_PRIORS, HierarchicalPriors, hierarchical
+from soa_evidence.priors.of_joint import JOINT_PRIORS, JointPriors, joint
 from soa_evidence.priors.of_synthesis import LOG_T_DOF, SYNTHESIS_PRIORS, Spread, SynthesisPriors, synthesis
 
 __all__ = [
     "BINOMIAL_PRIORS",
     "HIERARCHICAL_PRIORS",
+    "JOINT_PRIORS",
     "LOG_T_DOF",
     "SYNTHESIS_PRIORS",
     "BinomialPriors",
     "HierarchicalPriors",
+    "JointPriors",
     "Normal",
     "Spread",
     "SynthesisPriors",
     "binomial",
     "hierarchical",
+    "joint",
     "synthesis",
 ]

@@ -12,7 +12,9 @@ from soa_evidence.units import (
     false_discovery,
     funnel,
     indirect_standardisation,
+    joint,
     spc,
+    variation,
 )
 from soa_evidence.units.contrasts import margins
 
@@ -25,6 +27,8 @@ __all__ = [
     "false_discovery",
     "funnel",
     "indirect_standardisation",
+    "joint",
     "margins",
     "spc",
+    "variation",
 ]
