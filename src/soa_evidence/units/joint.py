@@ -95,7 +95,7 @@ def fit(
     priors
         A name from `priors.JOINT_PRIORS`.
     settings
-        Chains, sweeps to settle, and draws kept (every fourth sweep).
+        Chains, sweeps to settle, and draws kept (every fifth sweep).
 
     Raises
     ------
@@ -156,10 +156,10 @@ def fit(
         ),
         chance_correlation=pd.DataFrame(laid.chance * np.outer(sign, sign), index=names, columns=names),
         spread=estimates(
-            "standard deviation between units of a usual class",
+            "standard deviation between units of a class, root mean square over units",
             names,
             "log odds",
-            np.sqrt(np.diagonal(drawn.covariance, axis1=1, axis2=2)),
+            drawn.of_units(laid.group_of_unit),
         ),
         class_spread=pd.DataFrame(drawn.spread.mean(axis=0), columns=names).assign(group=laid.groups)[
             ["group", *names]

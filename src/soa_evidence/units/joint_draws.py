@@ -183,6 +183,10 @@ class JointDraws:
         usual = np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
         return np.asarray(self.relative * usual[:, None, :])
 
+    def of_units(self, group: IntArray) -> FloatArray:
+        """Root mean square over units of their class's spread; `group` is their class, shape (S, k)."""
+        return np.asarray(np.sqrt(np.square(self.spread[:, group]).mean(axis=1)))
+
     @property
     def correlation(self) -> FloatArray:
         """Correlation of the outcomes between units; shape (S, k, k)."""
@@ -190,7 +194,7 @@ class JointDraws:
         return np.asarray(self.covariance / (usual[:, :, None] * usual[:, None, :]))
 
 
-def draw(laid: Layers, priors: JointPriors, *, settings: Settings, seed: int, thin: int = 4) -> JointDraws:
+def draw(laid: Layers, priors: JointPriors, *, settings: Settings, seed: int, thin: int = 5) -> JointDraws:
     """Draw from the posterior by Gibbs sweeps, the case mix at its mode.
 
     The mode's uncertainty is added afterwards: each draw moves all levels by what a draw of the case-mix
@@ -256,14 +260,12 @@ def _checks(
     import arviz as az
 
     k = level.shape[2]
-    spreads = np.log(np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)))
-    usual = np.exp(spreads)
+    usual = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    spread = (ratio * usual[:, None, :]).reshape(len(ratio), -1)
     correlation = covariance / (usual[:, :, None] * usual[:, None, :])
     off = np.triu_indices(k, 1)
     # averages of all units stand for the units: one by one they would cost more than the sweeps
-    watched = [mean.reshape(len(mean), -1), spreads, correlation[:, off[0], off[1]], level.mean(axis=1)]
-    if np.ptp(ratio) > 0:
-        watched.append(np.log(ratio).reshape(len(ratio), -1))
+    watched = [mean.reshape(len(mean), -1), spread, correlation[:, off[0], off[1]], level.mean(axis=1)]
     named = np.hstack(watched).reshape(chains, -1, sum(one.shape[1] for one in watched))
     r_hat = np.array([float(az.rhat(named[:, :, at])) for at in range(named.shape[2])])
     bulk = np.array([float(az.ess(named[:, :, at], method="bulk")) for at in range(named.shape[2])])

@@ -198,8 +198,9 @@ def _gain(level: FloatArray, skew: FloatArray, o: int, step: FloatArray, data: A
 @njit(cache=True, nogil=True)
 def _move(level: FloatArray, skew: FloatArray, o: int, step: FloatArray, found: FloatArray) -> None:
     for j in range(level.shape[0]):
-        level[j, o] += step[j]
-        skew[j, o] = found[j]
+        if step[j] != 0.0:
+            level[j, o] += step[j]
+            skew[j, o] = found[j]
 
 
 @njit(cache=True, nogil=True)
@@ -306,9 +307,10 @@ def chain(data: Any, group: IntArray, n_groups: int, prior: FloatArray, tune: in
             # classes' own spreads and the shears take turns
             for g in range(-1, n_groups if ratio_sd > 0 and sweep % 2 == 0 else 0):
                 by = walk[g + 1, o] * np.random.standard_normal()
+                longer = math.exp(by) - 1
                 for j in range(many):
                     inside = g < 0 or group[j] == g
-                    step[j] = (math.exp(by) - 1) * (level[j, o] - mean[group[j], o]) if inside else 0.0
+                    step[j] = longer * (level[j, o] - mean[group[j], o]) if inside else 0.0
                 gain = _gain(level, skew, o, step, data, found)
                 if g < 0:
                     # inverse Wishart at the stretched Sigma, and the Jacobian on the log scale

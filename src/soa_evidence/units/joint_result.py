@@ -61,7 +61,9 @@ class Statement:
         outcomes (m), better (posterior probability on at least m), look_better and clearly_better: the chance
         that at least m estimates would lie on the better side, and at least m 95 % intervals wholly, if the
         class differed on none.
-    no_difference : float
+    by_luck : Estimates
+        Its column look_better as probabilities with their Monte Carlo error, labels as `at_least`.
+    no_difference : Estimates
         Share of the posterior that lies nearer to its centre than "no difference on any outcome" does, in
         units of its own spread: above 0.95 that point is outside the joint 95 % region.
     """
@@ -77,7 +79,27 @@ class Statement:
     composite_better: Estimates
     weightings: pd.DataFrame
     by_chance: pd.DataFrame
-    no_difference: float
+    by_luck: Estimates
+    no_difference: Estimates
+
+    def table(self) -> pd.DataFrame:
+        """Every outcome, controls last: outcome, unit, estimate, lower, upper, probability_better (None)."""
+        likely = self.probability_better.table().set_index("label")["estimate"]
+        rows = []
+        for found in self.differences:
+            row = found.table().iloc[0]
+            better = likely.get(row["label"])
+            rows.append((row["label"], found.unit, row["estimate"], row["lower"], row["upper"], better))
+        columns = ["outcome", "unit", "estimate", "lower", "upper", "probability_better"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def advantages(self, group: str) -> pd.DataFrame:
+        """Return the advantages as rows of a figure, controls last: label, group, estimate, lower, upper."""
+        shown = [self.advantage.table().assign(group=group)]
+        if self.control is not None:
+            named = self.control.table().assign(group="negative control")
+            shown.append(named.assign(label="negative control: " + named["label"]))
+        return pd.concat(shown, ignore_index=True)[["label", "group", "estimate", "lower", "upper"]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -92,7 +114,7 @@ class JointResult:
     chance_correlation : DataFrame
         The same of sampling errors, because the same patients answer (square, by label).
     spread : Estimates
-        Standard deviation between units of a usual class, log odds, per outcome.
+        Standard deviation between units of a class, log odds, per outcome; root mean square over units.
     class_spread : DataFrame
         group, then one column an outcome: posterior mean of the class's spread, log odds.
     common_share : Estimates
@@ -217,6 +239,8 @@ def state(
     count = (advantage > 0).sum(axis=1)
     k = len(told)
     composite = advantage @ (weights / weights.sum())
+    table = _by_chance(advantage, count, seed)
+    luck = table["look_better"].to_numpy()
     names = [*(f"at least {m}" for m in range(1, k)), f"all {k}"]
     return Statement(
         estimand_kind=kind,
@@ -244,8 +268,16 @@ def state(
             f"probability that the average advantage is above 0 {against}", [focus], composite[:, None] > 0
         ),
         weightings=_weightings(advantage, weights, [labels[o] for o in told], seed),
-        by_chance=_by_chance(advantage, count, seed),
-        no_difference=_no_difference(advantage),
+        by_chance=table,
+        by_luck=Estimates(
+            estimand="chance that so many estimates would lie on the better side if the class differed on none",
+            labels=tuple(names), unit="probability", method=METHOD, mean=luck,
+            covariance=np.diag(luck * (1 - luck) / BY_CHANCE), interval="Monte Carlo", checks=checks,
+        ),
+        no_difference=probability(
+            f"share of the posterior nearer its centre than no difference on any outcome {against}", [focus],
+            _nearer(advantage)[:, None],
+        ),
     )  # fmt: skip
 
 
@@ -284,9 +316,10 @@ def _by_chance(advantage: FloatArray, count: NDArray[np.int64], seed: int) -> pd
     )
 
 
-def _no_difference(advantage: FloatArray) -> float:
+def _nearer(advantage: FloatArray) -> NDArray[np.bool_]:
+    """Which draws lie nearer to the centre than no difference on anything does."""
     centre = advantage.mean(axis=0)
     inverse = np.linalg.pinv(np.atleast_2d(np.cov(advantage, rowvar=False)))
     apart = advantage - centre
     distance = np.einsum("sa,ab,sb->s", apart, inverse, apart)
-    return float((distance < centre @ inverse @ centre).mean())
+    return np.asarray(distance < centre @ inverse @ centre)

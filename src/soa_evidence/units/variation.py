@@ -50,12 +50,13 @@ from soa_evidence.results import Check, Estimates
 from soa_evidence.sampling import Settings
 from soa_evidence.units.joint_draws import JointDraws, draw, layers
 from soa_evidence.units.summaries import PER_SD, Events, Outcome, Score, Summary, summarise, tally
+from soa_evidence.units.variation_tables import mostly_chance, table, worst_checks
 
-__all__ = ["Events", "Score", "VariationResult", "fit"]
+__all__ = ["PARTS", "WAYS", "Events", "Score", "VariationResult", "fit", "mostly_chance", "table", "worst_checks"]
 
 FloatArray = NDArray[np.float64]
 METHOD = "units.variation"
-SETTINGS = Settings(draws=800, tune=400, chains=4)
+SETTINGS = Settings(draws=800, tune=300, chains=4)
 PARTS = ("chance", "case mix", "class of unit", "the unit itself")
 RELIABLE = 0.7
 FEWEST_UNITS = 10
@@ -171,7 +172,7 @@ def fit(
             f"'{outcome.label}'; a spread between units needs at least three."
         )
     laid = layers(tally(frame, [outcome], [unit, group, *keys]), [summary])
-    drawn = draw(laid, chosen, settings=settings or SETTINGS, seed=seed)
+    drawn = draw(laid, chosen, settings=settings or SETTINGS, seed=seed, thin=2)
     checks = (*drawn.checks[:3], _units_check(summary))
     return _describe(summary, drawn, years=float(years), priors=chosen, checks=checks)
 
@@ -200,7 +201,7 @@ def _describe(
     share = np.einsum("psj,j->sp", parts, weight * apart) / variance
     centred = parts - np.einsum("psj,j->ps", parts, weight)[:, :, None]
     sd = np.sqrt(np.einsum("psj,j->sp", centred**2, weight))
-    tau = _tau(drawn, cells.group_of_unit)
+    tau = drawn.of_units(cells.group_of_unit)[:, 0]
     information = summary.information
     reliability = tau[:, None] ** 2 / (tau[:, None] ** 2 + 1 / information)
     per_patient = float(information.sum() / patients.sum())
@@ -260,11 +261,6 @@ def _describe(
         priors=priors,
         checks=checks,
     )  # fmt: skip
-
-
-def _tau(drawn: JointDraws, group: NDArray[np.int64]) -> FloatArray:
-    """Root mean square over units of their class's spread; shape (S,)."""
-    return np.asarray(np.sqrt(np.square(drawn.spread[:, group, 0]).mean(axis=1)))
 
 
 def _by_chance(summary: Summary, mean: FloatArray) -> float:
