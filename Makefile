@@ -45,6 +45,7 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.smooth_survival
 	$(RUN)/python -m tests.calibration.hierarchical_run
 	$(RUN)/python -m tests.calibration.survivorship
+	$(RUN)/python -m tests.calibration.units_joint
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/
 	$(RUN)/python -m benchmarks.run

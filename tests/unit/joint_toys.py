@@ -1,4 +1,5 @@
-"""Small counts and sums of several outcomes, with a known truth, for the tests of units.joint and variation."""
+"""Small counts and sums of several outcomes, with a known truth, for the tests of units.joint and
+variation."""
 
 import numpy as np
 import pandas as pd

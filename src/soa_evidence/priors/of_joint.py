@@ -51,7 +51,8 @@ class JointPriors:
             (
                 "standard deviation between units",
                 f"half-t(2, {self.spread_scale:g})",
-                f"half of it lies below {0.8165 * self.spread_scale:.2g}; a far larger spread is not ruled out",
+                f"half of it lies below {0.8165 * self.spread_scale:.2g}; a far larger spread is "
+                f"not ruled out",
             ),
             ("correlation between outcomes, unit level", "uniform from -1 to 1", "nothing is presumed of it"),
             (
@@ -70,7 +71,7 @@ _DEFAULT = JointPriors(
     class_sd=0.5,
     spread_scale=0.25,
     class_log_spread_sd=0.5,
-    because="weakly informative, and as in units.binomial: rules out absurd values, leaves the rest to the data",
+    because="weakly informative, and as in units.binomial: absurd values out, the rest to the data",
 )
 _DIFFUSE = JointPriors(
     name="diffuse",

@@ -2,7 +2,7 @@
 
 The model, for unit j of class g, with level t_jo on outcome o (log odds, or a score on that scale)::
 
-    data_j ~ likelihood of `units.summaries`, outcomes' sampling errors correlated by rho (`units.joint_draws`)
+    data_j ~ likelihood of `units.summaries`, outcomes' sampling errors correlated (`joint_draws`)
     t_j ~ MultivariateNormal(m_g, D_g Sigma D_g)
     m_go ~ Normal(common_o, .)      Sigma ~ Huang-Wand      log D_go ~ Normal(0, .)
 
@@ -10,15 +10,15 @@ Sigma holds the spread between units of every outcome and the correlation betwee
 a unit that is good at one is good at another. D_g lets a class be tighter or wider on an outcome.
 
 What comes out (`JointResult`), for one class against a reference and on two estimands (*these units*, *units
-as a kind*): the difference on each outcome, jointly; the probability of being better on each, on at least m and
-on all; an average with stated weights, and what other weights would say; what would look better by chance
-alone; whether "no difference on anything" lies in the joint region.
+as a kind*): the difference on each outcome, jointly; the probability of being better on each, on at least
+m and on all; an average with stated weights, and what other weights would say; what would look better by
+chance alone; whether "no difference on anything" lies in the joint region.
 
 Negative controls are fitted with the rest, and are kept out of every statement about being better.
 
 When not to use it
-    - For one outcome: `units.binomial`, which treats the case mix exactly too. Here its coefficients are held at
-      their mode and their uncertainty added to first order.
+    - For one outcome: `units.binomial`, which treats the case mix exactly too. Here its coefficients are
+      held at their mode and their uncertainty added to first order.
     - Outcomes that are one question in two wordings: count it once. A check fails when chance alone
       correlates two above 0.95.
     - Every unit with very few events and few units: the normal part of the likelihood of several outcomes is
@@ -28,13 +28,14 @@ When not to use it
 Sources: Huang and Wand (2013), Bayesian Analysis 8:439, for the prior of Sigma; van Houwelingen, Arends and
 Stijnen (2002), Statistics in Medicine 21:589, for the normal part.
 
-Checked against: metafor::rma.mv by REML (tests/reference/joint), a twin by quadrature, `units.binomial` outcome
-by outcome, and simulation-based calibration (tests/calibration).
+Checked against: metafor::rma.mv by REML (tests/reference/joint), a twin by quadrature, `units.binomial`
+outcome by outcome, and simulation-based calibration (tests/calibration).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,7 +113,7 @@ def fit(
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"seed={seed!r}: expected a whole number from 0 up.")
     # every outcome is checked before any is added up, so that an error names the caller's row
-    shared = {"unit": unit, "group": group, "case_mix": keys[2:]}
+    shared: dict[str, Any] = {"unit": unit, "group": group, "case_mix": keys[2:]}
     _require_counts(frame, outcomes, keys)
     tallied = tally(frame, outcomes, keys)
     laid = layers(tallied, [summarise(tallied, one, **shared) for one in outcomes])
@@ -214,7 +215,9 @@ def _outcomes(laid: Layers, weights: FloatArray) -> pd.DataFrame:
         )
         for s in laid.summaries
     ]
-    return pd.DataFrame(rows, columns=["outcome", "better", "control", "units", "patients", "events", "weight"])
+    return pd.DataFrame(
+        rows, columns=["outcome", "better", "control", "units", "patients", "events", "weight"]
+    )
 
 
 def _require_outcomes(outcomes: Sequence[Outcome]) -> list[str]:
@@ -228,7 +231,8 @@ def _require_outcomes(outcomes: Sequence[Outcome]) -> list[str]:
     told = [one.label for one in outcomes if not one.control]
     if len(told) < 2:
         raise InputError(
-            f"{len(told)} outcome besides controls: a joint statement needs at least two. For one outcome use "
+            f"{len(told)} outcome besides controls: a joint statement needs at least two. For one "
+            f"outcome use "
             "units.binomial."
         )
     return told
@@ -250,7 +254,7 @@ def _weights(told: list[str], weights: Mapping[str, float] | None) -> FloatArray
     found = np.array([float(weights[label]) for label in told])
     if found.sum() <= 0:
         raise InputError("All weights are 0; at least one outcome must count.")
-    return found / found.sum()
+    return np.asarray(found / found.sum())
 
 
 def _require_columns(frame: pd.DataFrame, outcomes: Sequence[Outcome], keys: list[str]) -> None:
@@ -269,7 +273,8 @@ def _require_counts(frame: pd.DataFrame, outcomes: Sequence[Outcome], keys: list
         missing = frame[key].isna().to_numpy()
         if missing.any():
             raise InputError(
-                f"Column '{key}', row {int(np.argmax(missing))}: missing. Name it as a level of its own, such as "
+                f"Column '{key}', row {int(np.argmax(missing))}: missing. Name it as a level of its "
+                f"own, such as "
                 "'unknown', so that it is seen."
             )
     for one in outcomes:
@@ -283,7 +288,8 @@ def _require_counts(frame: pd.DataFrame, outcomes: Sequence[Outcome], keys: list
                 at = int(np.argmax(bad))
                 wanted = "a whole-number count from 0 up" if column in counts else "a sum"
                 raise InputError(
-                    f"Column '{column}' of outcome '{one.label}', row {at}: {frame[column].iloc[at]!r}; expected "
+                    f"Column '{column}' of outcome '{one.label}', row {at}: "
+                    f"{frame[column].iloc[at]!r}; expected "
                     f"{wanted}."
                 )
         if isinstance(one, Events):

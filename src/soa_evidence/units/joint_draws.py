@@ -2,8 +2,8 @@
 
 What outcomes share at patient level - a patient with a wound problem is likelier to be readmitted - makes
 chance run together too: it would pass for a correlation between units if it were taken for none. It can be
-estimated without single patients. The residual totals r_a, r_b of a cell (unit and case-mix stratum), patients
-being independent, have covariance n cov_ab, so over all cells c::
+estimated without single patients. The residual totals r_a, r_b of a cell (unit and case-mix stratum),
+patients being independent, have covariance n cov_ab, so over all cells c::
 
     rho_ab = sum_c r_ca r_cb / sqrt(sum_c r_ca^2  sum_c r_cb^2)
 
@@ -207,7 +207,13 @@ def draw(laid: Layers, priors: JointPriors, *, settings: Settings, seed: int, th
         laid.bin_score, np.einsum("jab,jb->ja", laid.precision, laid.level),
     )  # fmt: skip
     prior = np.array(
-        [priors.common.mean, priors.common.sd, priors.class_sd, priors.spread_scale, priors.class_log_spread_sd]
+        [
+            priors.common.mean,
+            priors.common.sd,
+            priors.class_sd,
+            priors.spread_scale,
+            priors.class_log_spread_sd,
+        ]
     )
     seeds = np.random.SeedSequence(seed).generate_state(settings.chains + 1)
 

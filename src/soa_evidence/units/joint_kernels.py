@@ -1,3 +1,4 @@
+# ruff: noqa: NPY002 - numba compiles the legacy functions only; every chain sets its own seed first
 """Compiled Gibbs sweeps of `units.joint`: one chain.
 
 Notation of `units.joint`: J units, k outcomes, G classes; level t_j ~ Normal(m_g, D_g Sigma D_g) with D_g the
@@ -44,7 +45,7 @@ def _skew(j: int, o: int, t: float, data: Any) -> float:
     for b in range(starts[at], starts[at + 1]):
         eta = t + bin_e[b]
         total -= bin_n[b] * (max(eta, 0.0) + math.log1p(math.exp(-abs(eta))))
-    return total
+    return total  # type: ignore[no-any-return]  # numba sees a float
 
 
 @njit(cache=True, nogil=True)
@@ -133,7 +134,7 @@ def _means(level: FloatArray, mean: FloatArray, common: FloatArray, inverse: Flo
 
 @njit(cache=True, nogil=True)
 def _scatter(level: FloatArray, mean: FloatArray, group: IntArray) -> FloatArray:
-    """Sums of squares and products of the units about their class, by class; shape (G, k, k)."""
+    """Return the sums of squares and products of the units about their class, by class; shape (G, k, k)."""
     many, k = mean.shape
     found = np.zeros((many, k, k))
     for j in range(level.shape[0]):
@@ -166,7 +167,7 @@ def _ratios(scatter: FloatArray, inverse: FloatArray, ratio: FloatArray, size: I
 
 @njit(cache=True, nogil=True)
 def _trade(inverse: FloatArray, auxiliary: FloatArray, ratio: FloatArray, o: int, sd: float) -> None:
-    """Move outcome o's usual spread one way and all classes' relative spreads the other: nothing else moves."""
+    """Move outcome o's usual spread one way and all classes' relative spreads the other."""
     k, many = inverse.shape[0], ratio.shape[0]
     step = 1.5 * sd / math.sqrt(many) * np.random.standard_normal()
     gain = -(NU + 2 * k) * step + (k + 1) * step
@@ -180,7 +181,9 @@ def _trade(inverse: FloatArray, auxiliary: FloatArray, ratio: FloatArray, o: int
 
 
 @njit(cache=True, nogil=True)
-def _gain(level: FloatArray, skew: FloatArray, o: int, step: FloatArray, data: Any, found: FloatArray) -> float:
+def _gain(
+    level: FloatArray, skew: FloatArray, o: int, step: FloatArray, data: Any, found: FloatArray
+) -> float:
     """Change of the log likelihood when units' levels of outcome o move by `step`; new skews into `found`."""
     y, info, precision = data[0], data[1], data[2]
     gain = 0.0
@@ -205,7 +208,8 @@ def _move(level: FloatArray, skew: FloatArray, o: int, step: FloatArray, found: 
 
 @njit(cache=True, nogil=True)
 def _shift(level: FloatArray, skew: FloatArray, mean: FloatArray, common: FloatArray, o: int, g: int,
-           group: IntArray, class_sd: float, data: Any, step: FloatArray, found: FloatArray) -> None:  # fmt: skip
+           group: IntArray, class_sd: float, data: Any, step: FloatArray,
+           found: FloatArray) -> None:  # fmt: skip
     """Move a class's mean and its units together, by what the quadratics ask for."""
     y, info, precision = data[0], data[1], data[2]
     weight, slope = 1 / class_sd**2, (common[o] - mean[g, o]) / class_sd**2
@@ -229,7 +233,7 @@ def _shift(level: FloatArray, skew: FloatArray, mean: FloatArray, common: FloatA
 
 @njit(cache=True, nogil=True)
 def _adapted(width: float, yes: bool, sweep: int) -> float:
-    """A random walk's width, towards four steps taken in ten."""
+    """Adapt a random walk's width, towards four steps taken in ten."""
     wider = width * math.exp(((1.0 if yes else 0.0) - 0.4) / math.sqrt(1.0 + 0.2 * sweep))
     return min(max(wider, 1e-3), 3.0)
 

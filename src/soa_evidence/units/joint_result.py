@@ -270,7 +270,7 @@ def state(
         weightings=_weightings(advantage, weights, [labels[o] for o in told], seed),
         by_chance=table,
         by_luck=Estimates(
-            estimand="chance that so many estimates would lie on the better side if the class differed on none",
+            estimand="chance that so many would look better if the class differed on none",
             labels=tuple(names), unit="probability", method=METHOD, mean=luck,
             covariance=np.diag(luck * (1 - luck) / BY_CHANCE), interval="Monte Carlo", checks=checks,
         ),

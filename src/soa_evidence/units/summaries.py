@@ -4,8 +4,8 @@ For events, with the model of `units.binomial` at its Laplace mode b of the case
 
     log L_j(t) = seen_j t - sum_b n_jb log(1 + exp(t + e_jb)),     e = x'b
 
-in a few bins a unit, and near its mode -I_j (t - y_j)^2 / 2: the unit's own log odds y_j with information I_j.
-For a score (points), by least squares within units::
+in a few bins a unit, and near its mode -I_j (t - y_j)^2 / 2: the unit's own log odds y_j with information
+I_j. For a score (points), by least squares within units::
 
     mean of patients x at unit j = y_j + x'b,     I_j = patients_j / residual variance_j
 
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -182,7 +182,9 @@ class Summary:
             return self.centre + (level + mean) / self.per_point
         for at in range(len(level)):
             risk = expit(level[at, self.bin_unit] + self.bin_score)
-            total[at] = np.bincount(self.bin_unit, weights=self.bin_patients * risk, minlength=len(self.level))
+            total[at] = np.bincount(
+                self.bin_unit, weights=self.bin_patients * risk, minlength=len(self.level)
+            )
         return np.asarray(total / self.patients)
 
 
@@ -213,7 +215,7 @@ def summarise(
         raise InputError(
             f"Outcome '{outcome.label}' has better={outcome.better!r}; expected 'lower' or 'higher'."
         )
-    shared = {"unit": unit, "group": group, "case_mix": case_mix}
+    shared: dict[str, Any] = {"unit": unit, "group": group, "case_mix": case_mix}
     if isinstance(outcome, Events):
         return _of_events(prepare(frame, events=outcome.events, trials=outcome.trials, **shared), outcome)
     again = f"{outcome.patients} "  # as many "events" as trials: only the layout of the cells is wanted
@@ -305,7 +307,7 @@ def _of_score(frame: pd.DataFrame, cells: Cells, outcome: Score, keys: list[str]
 
 
 def _sums(frame: pd.DataFrame, outcome: Score, keys: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Sums and sums of squares of the cells, in their order."""
+    """Return sums and sums of squares of the cells, in their order."""
     kept = frame.loc[frame[outcome.patients].to_numpy() > 0]
     for column in (outcome.total, outcome.squares):
         if column not in frame.columns:

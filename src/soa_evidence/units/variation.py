@@ -6,10 +6,10 @@ outcome), into parts that add up to it exactly::
     crude_j - overall = [m_j - overall] + [c_j - m_j] + [p_j - c_j] + [crude_j - p_j]
                            case mix         class         unit          chance
 
-m_j is what unit j's own patients would have at the level of all units, c_j at their class's average level, and
-p_j at the unit's own. With units weighted by their patients, a part's share of the observed variance is its
-covariance with the crude rate over that variance: the shares add up to 1, and what two parts have in common is
-split evenly. A share may be a little below 0 where a part runs against the rest.
+m_j is what unit j's own patients would have at the level of all units, c_j at their class's average level,
+and p_j at the unit's own. With units weighted by their patients, a part's share of the observed variance
+is its covariance with the crude rate over that variance: the shares add up to 1, and what two parts have
+in common is split evenly. A share may be a little below 0 where a part runs against the rest.
 
 Further: tau, the standard deviation between units of a class; the median odds ratio exp(sqrt(2) z tau) with
 z = 0.6745, which is how much the odds differ between two units taken at random, the worse over the better;
@@ -27,8 +27,9 @@ When not to use it
     - For single units: ranks and funnels are for that.
     - Fewer than ten units: the spread is then mostly prior.
 
-Sources: Gelman and Pardoe (2006), Technometrics 48:241, for variances of the units at hand, draw by draw; Larsen
-and Merlo (2005), Am J Epidemiol 161:81, for the median odds ratio; Adams (2009), RAND TR-653, for reliability.
+Sources: Gelman and Pardoe (2006), Technometrics 48:241, for variances of the units at hand, draw by draw;
+Larsen and Merlo (2005), Am J Epidemiol 161:81, for the median odds ratio; Adams (2009), RAND TR-653, for
+reliability.
 
 Checked against: lme4::glmer (tests/reference/joint), simulation with known parts (tests/unit).
 """
@@ -52,7 +53,17 @@ from soa_evidence.units.joint_draws import JointDraws, draw, layers
 from soa_evidence.units.summaries import PER_SD, Events, Outcome, Score, Summary, summarise, tally
 from soa_evidence.units.variation_tables import mostly_chance, table, worst_checks
 
-__all__ = ["PARTS", "WAYS", "Events", "Score", "VariationResult", "fit", "mostly_chance", "table", "worst_checks"]
+__all__ = [
+    "PARTS",
+    "WAYS",
+    "Events",
+    "Score",
+    "VariationResult",
+    "fit",
+    "mostly_chance",
+    "table",
+    "worst_checks",
+]
 
 FloatArray = NDArray[np.float64]
 METHOD = "units.variation"
@@ -73,8 +84,8 @@ class VariationResult:
     shares : Estimates
         Share of the observed variance, per part of `PARTS`; each draw adds up to 1.
     observed_sd, expected_by_chance_sd : float
-        Standard deviation of crude rates (probability, or points), weighted by patients; and what chance alone
-        would give units that do not differ but in case mix and level, from the binomial formula.
+        Standard deviation of crude rates (probability, or points), weighted by patients; and what chance
+        alone would give units that do not differ but in case mix and level, from the binomial formula.
     part_sd : Estimates
         Standard deviation of each part over units, same unit.
     spread : Estimates
@@ -86,8 +97,8 @@ class VariationResult:
     patients_needed : Estimates
         Log of the patients a unit of usual case mix needs for reliability 0.7.
     worst_fifth : Estimates
-        Events (or points) a year, in the three ways of `WAYS`, that would be spared (gained) if the worst fifth
-        of units had the average.
+        Events (or points) a year, in the three ways of `WAYS`, that would be spared (gained) if the worst
+        fifth of units had the average.
     worst_units, worst_patients : int
         How many units the worst fifth is, and patients a year at those that look worst.
     units : DataFrame
@@ -154,8 +165,8 @@ def fit(
     Raises
     ------
     InputError
-        On a bad frame (see `cells.prepare`, `summaries.summarise`), fewer than three units, years that are not
-        above 0, an unknown prior or a bad seed.
+        On a bad frame (see `cells.prepare`, `summaries.summarise`), fewer than three units, years that are
+        not above 0, an unknown prior or a bad seed.
     """
     chosen = named_priors.joint(priors)
     if not isinstance(outcome, Events | Score):
@@ -181,7 +192,7 @@ def _describe(
     summary: Summary, drawn: JointDraws, *, years: float, priors: JointPriors, checks: tuple[Check, ...]
 ) -> VariationResult:
     cells, patients = summary.cells, summary.patients
-    level, classes = drawn.level[:, :, 0], drawn.class_level[:, :, 0]
+    level = drawn.level[:, :, 0]
     weight = patients / patients.sum()
     crude = summary.totals / patients
     overall = float(weight @ crude)
@@ -196,7 +207,8 @@ def _describe(
     variance = float(weight @ apart**2)
     if not variance > 0:
         raise InputError(
-            f"'{summary.outcome.label}': every unit has the same crude rate, so there is no spread to take apart."
+            f"'{summary.outcome.label}': every unit has the same crude rate, so there is no spread "
+            f"to take apart."
         )
     share = np.einsum("psj,j->sp", parts, weight * apart) / variance
     centred = parts - np.einsum("psj,j->ps", parts, weight)[:, :, None]
@@ -264,7 +276,7 @@ def _describe(
 
 
 def _by_chance(summary: Summary, mean: FloatArray) -> float:
-    """Standard deviation of crude rates that chance alone gives, about the units' own expectations."""
+    """Return the standard deviation that chance alone gives crude rates about what is expected."""
     patients = summary.patients
     weight = patients / patients.sum()
     if isinstance(summary.outcome, Events):

@@ -31,9 +31,9 @@ def table(
     results
         By name, "operation: outcome"; what stands before the colon becomes the column operation.
     what
-        ``"means"``: one row a result, a column a part. ``"shares"`` and ``"worst"``: one row a part or way, with
-        its interval. ``"signal"``: median odds ratio with its interval, reliability, patients needed, and the
-        observed spread beside that by chance.
+        ``"means"``: one row a result, a column a part. ``"shares"`` and ``"worst"``: one row a part or way,
+        with its interval. ``"signal"``: median odds ratio with its interval, reliability, patients
+        needed, and the observed spread beside that by chance.
 
     Raises
     ------
@@ -92,7 +92,13 @@ def _worst(result: VariationResult) -> list[dict[str, Any]]:
             "per_1000": 1000 * row["estimate"] / result.worst_patients,
         }
         for row in rows[:2]
-    ] + [{"way": rows[2]["label"], **{k: rows[2][k] for k in ("estimate", "lower", "upper")}, "per_1000": np.nan}]
+    ] + [
+        {
+            "way": rows[2]["label"],
+            **{k: rows[2][k] for k in ("estimate", "lower", "upper")},
+            "per_1000": np.nan,
+        }
+    ]
 
 
 def _signal(result: VariationResult) -> list[dict[str, Any]]:

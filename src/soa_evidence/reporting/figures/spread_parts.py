@@ -21,7 +21,13 @@ _PANEL_HEAD = 30
 
 
 def spread_parts(
-    rows: pd.DataFrame, *, parts: list[str], id: str, title: str | Sentence, subtitle: str, synthetic: bool = False
+    rows: pd.DataFrame,
+    *,
+    parts: list[str],
+    id: str,
+    title: str | Sentence,
+    subtitle: str,
+    synthetic: bool = False,
 ) -> Figure:
     """Draw parts of a whole as stacked bars, one panel a group.
 
@@ -39,7 +45,9 @@ def spread_parts(
     """
     data = require_columns(rows, ("label", "group", *parts), figure=id, what="rows")
     if len(parts) > len(_FILLS):
-        raise InputError(f"Figure '{id}': {len(parts)} parts cannot be told apart; join some, to {len(_FILLS)}.")
+        raise InputError(
+            f"Figure '{id}': {len(parts)} parts cannot be told apart; join some, to {len(_FILLS)}."
+        )
     total = data[parts].sum(axis=1)
     odd = (total - 1).abs() > 0.005
     if odd.any():
@@ -90,22 +98,30 @@ def _draw(canvas: Any, size: style.Size, data: pd.DataFrame, parts: list[str], g
     _legend(canvas, size, parts, tall)
 
 
-def _bar(axes: Any, row: dict[str, Any], parts: list[str], y: float) -> None:
+def _bar(axes: Any, row: dict[Any, Any], parts: list[str], y: float) -> None:
     right = left = 0.0
     for part, (hue, hatch) in zip(parts, _FILLS, strict=False):
         value = float(row[part])
         start = right if value >= 0 else left + value
         right, left = (right + value, left) if value >= 0 else (right, left + value)
         axes.barh(
-            y, abs(value), left=start, height=18, color=hue, hatch=hatch, edgecolor="#ffffff", linewidth=0.8, zorder=3
+            y,
+            abs(value),
+            left=start,
+            height=18,
+            color=hue,
+            hatch=hatch,
+            edgecolor="#ffffff",
+            linewidth=0.8,
+            zorder=3,
         )
         if value > 0.09:
             dark = hue in ("#0072b2", "#d55e00", "#009e73")
             # a label over a hatch needs a ground of its own
             ground = {"facecolor": hue, "edgecolor": "none", "pad": 1.5} if hatch else None
             axes.text(
-                start + value / 2, y, formats.percent(value, 0), ha="center", va="center", fontsize=style.SMALL,
-                color="#ffffff" if dark else style.INK, zorder=4, bbox=ground,
+                start + value / 2, y, formats.percent(value, 0), ha="center", va="center",
+                fontsize=style.SMALL, color="#ffffff" if dark else style.INK, zorder=4, bbox=ground,
             )  # fmt: skip
 
 
