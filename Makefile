@@ -12,7 +12,7 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: help reports test lab lint check calibrate bench lock clean
+.PHONY: help reports profiles test lab lint check calibrate bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ test: $(STAMP) ## Run the linters, the type checker and all tests
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 	$(RUN)/pytest -n auto --dist loadfile
+
+profiles: $(STAMP) ## Build the profile of every unit into reports/ (some belong to make reports already)
+	$(RUN)/soa-evidence build --family unit-profiles
 
 lab: $(STAMP) ## Open JupyterLab on the notebooks, kernel ready
 	$(RUN)/jupyter lab analyses
@@ -46,6 +49,7 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.hierarchical_run
 	$(RUN)/python -m tests.calibration.survivorship
 	$(RUN)/python -m tests.calibration.units_joint
+	$(RUN)/python -m tests.calibration.rates_calibration
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/
 	$(RUN)/python -m benchmarks.run

@@ -7,12 +7,13 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import survival, survival_frailty, synthesis, units_binomial
+from benchmarks import survival, survival_frailty, survival_hierarchical, synthesis, units_binomial
 
 HERE = Path(__file__).parent
 BENCHES = {
     "survival": survival,
     "survival_frailty": survival_frailty,
+    "survival_hierarchical": survival_hierarchical,
     "synthesis": synthesis,
     "units_binomial": units_binomial,
 }

@@ -26,11 +26,37 @@ SEED = 20264
 SETTINGS = Settings()
 COMPARED = ("level", "class_level", "class_log_spread", "case_mix")
 GIVE_UP_SECONDS = 7 * 60
+WANTED_ESS = 4000
 
 
-def ours(procedure):
+def made_up():
+    """150 units of three classes with 30 cells each: five age bands, two sexes, three health grades."""
+    rng = np.random.default_rng(SEED)
+    units = pd.DataFrame(
+        {"unit": np.arange(150), "class": np.repeat(["general", "independent", "specialist"], 50)}
+    )
+    units["level"] = rng.normal(-2.4, 0.3, len(units))
+    bands = pd.MultiIndex.from_product([range(5), range(2), range(3)], names=["age", "sex", "health"])
+    frame = units.merge(bands.to_frame(index=False), how="cross")
+    effect = 0.1 * frame["age"] + 0.15 * frame["sex"] + 0.25 * frame["health"]
+    frame["trials"] = rng.poisson(15, len(frame))
+    frame["events"] = rng.binomial(frame["trials"], 1 / (1 + np.exp(-(frame["level"] + effect))))
+    frame[["age", "sex", "health"]] = frame[["age", "sex", "health"]].astype(str)
+    columns = {"events": "events", "trials": "trials", "unit": "unit", "group": "class"}
+    asked = {"reference": ("general",), "reference_label": "general"}
+    return frame.drop(columns="level"), columns, ["age", "sex", "health"], asked
+
+
+DATA = {  # the smaller first
+    "made up: 150 units by 30 cells": made_up,
+    "revision hip, readmission": lambda: cases.revision_hip_readmission("revision"),
+    "primary hip, readmission": lambda: cases.revision_hip_readmission("primary"),
+}
+
+
+def ours(data):
     """Time `fit`, from frame to result."""
-    frame, columns, case_mix, asked = cases.revision_hip_readmission(procedure)
+    frame, columns, case_mix, asked = DATA[data]()
     began = time.perf_counter()
     from soa_evidence import units
 
@@ -40,9 +66,9 @@ def ours(procedure):
     return seconds, smallest_ess(result.tree), f"{verdicts.count('fail')} checks failed"
 
 
-def plain(procedure):
+def plain(data):
     """Time the textbook non-centred PyMC model under nutpie on all cells, as a person would write it."""
-    frame, columns, case_mix, _ = cases.revision_hip_readmission(procedure)
+    frame, columns, case_mix, _ = DATA[data]()
     began = time.perf_counter()
     d = textbook.data(frame, **columns, case_mix=case_mix)
     tree = textbook.sample(
@@ -60,9 +86,9 @@ def plain(procedure):
     return seconds, smallest_ess(tree), f"{divergences} divergences"
 
 
-def jags(procedure):
+def jags(data):
     """Time JAGS with its glm module on all cells, one chain after another as JAGS does."""
-    frame, columns, case_mix, _ = cases.revision_hip_readmission(procedure)
+    frame, columns, case_mix, _ = DATA[data]()
     d, priors = textbook.data(frame, **columns, case_mix=case_mix), binomial("default")
     p = [
         *(priors.common_log_odds.mean, priors.common_log_odds.sd),
@@ -110,16 +136,16 @@ METHODS = {
 }
 
 
-def _answer(pipe, method, procedure):
+def _answer(pipe, method, data):
     os.setsid()
-    pipe.send(METHODS[method](procedure))
+    pipe.send(METHODS[method](data))
 
 
-def timed(method, procedure):
+def timed(method, data):
     """Run one method in a process of its own, so that nothing is warm for the second; give up in time."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(send, method, procedure))
+    process = context.Process(target=_answer, args=(send, method, data))
     process.start()
     send.close()
     try:
@@ -150,24 +176,25 @@ def has_jags():
 def run():
     """Return one row a data set and method, with ratios to `fit`."""
     rows, too_slow = [], set()
-    for procedure in ("revision", "primary"):  # the smaller data first
-        frame, columns, _, _ = cases.revision_hip_readmission(procedure)
+    for data, make in DATA.items():
+        frame, columns, _, _ = make()
         frame = frame[frame[columns["trials"]] > 0]
         for method in METHODS:
             if method in too_slow or (METHODS[method] is jags and not has_jags()):
                 continue
-            seconds, ess, note = timed(method, procedure)
+            seconds, ess, note = timed(method, data)
             if not ess > 0:
                 too_slow.add(method)
             rows.append(
                 {
-                    "data": f"{procedure} hip, readmission",
+                    "data": data,
                     "cells": len(frame),
                     "units": frame[columns["unit"]].nunique(),
                     "method": method,
                     "seconds": seconds,
                     "smallest_bulk_ess": ess,
                     "ess_per_second": ess / seconds,
+                    "seconds_to_ess_4000": seconds * max(1.0, WANTED_ESS / ess),
                     "note": note,
                 }
             )

@@ -12,7 +12,17 @@ from typing import NoReturn
 from soa_evidence.errors import InputError, SoaEvidenceError, nearest
 
 INTERRUPTED = 130
-SOURCES = ("nhs-proms", "nhs-units", "published", "published-survivorship")
+SOURCES = (
+    "commissioners",
+    "costs",
+    "nhs-proms",
+    "nhs-units",
+    "published",
+    "published-survivorship",
+    "tariff",
+    "programmes",
+    "us-hospitals",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,7 +88,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, list[str]]]:
         return argument
 
     add = command("build", _build, "Build every report that is not up to date, or those named.")
-    add("reports", nargs="*", metavar="REPORT", help="ids of reports; all when none is given")
+    add("reports", nargs="*", metavar="REPORT", help="ids of reports; the edition when none is given")
+    add("--family", action="append", default=[], metavar="NAME", help="build every member of a family")
     add("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="override a parameter")
     add("-j", "--jobs", type=int, metavar="N", help="reports built at the same time")
     add("--force", action="store_true", help="build even what is up to date")
@@ -113,6 +124,7 @@ def _build(given: argparse.Namespace) -> int:
     build.build(
         Project.find(),
         given.reports,
+        families=given.family,
         settings=given.parameter,
         workers=given.jobs,
         force=given.force,
@@ -125,8 +137,10 @@ def _list(given: argparse.Namespace) -> int:
     from soa_evidence.publish import listing
     from soa_evidence.publish.project import Project
 
-    rows = listing.describe(Project.find())
-    print(json.dumps(rows, indent=1, ensure_ascii=False) if given.json else listing.as_text(rows))
+    project = Project.find()
+    rows = listing.describe(project)
+    told = [listing.as_text(rows), *listing.families(project)]
+    print(json.dumps(rows, indent=1, ensure_ascii=False) if given.json else "\n\n".join(told))
     return 0
 
 
@@ -196,6 +210,35 @@ def _ingest(given: argparse.Namespace) -> int:
             print(evidence.published.build(path, out))
         case "published", paths:
             raise InputError(f"published is made from one list of figures; {len(paths)} paths were given.")
+        case "programmes", [path]:
+            print(f"Built {evidence.programmes.build(path, out)}.")
+        case "programmes", paths:
+            raise InputError(f"programmes is made from one list of facts; {len(paths)} were given.")
+        case "us-hospitals", [new_york, medicare]:
+            print(f"Built {evidence.us_hospitals.new_york.build(new_york, out)}.")
+            print(f"Built {evidence.us_hospitals.medicare.build(medicare, out)}.")
+        case "us-hospitals", paths:
+            raise InputError(
+                "us-hospitals is made from New York's infections and Medicare's readmissions, in this order; "
+                f"{len(paths)} file(s) were given."
+            )
+        case "tariff", [prices, figures]:
+            print(f"Built {evidence.orthopaedic_tariff.build(prices, figures, out)}.")
+        case "costs", [reference, collection]:
+            print(f"Built {evidence.orthopaedic_costs.build(reference, collection, out)}.")
+        case "commissioners", [packs, populations, names, deprivation, peers]:
+            built = evidence.commissioners.build([packs], populations, names, deprivation, peers, out)
+            print(f"Built {built}.")
+        case ("tariff" | "costs" | "commissioners") as source, paths:
+            needs = {
+                "tariff": "the folder of prices and the list of figures",
+                "costs": "the tables of reference costs and of the cost collection",
+                "commissioners": "the PROMs packs and the folders of populations, names, deprivation and "
+                "peers",
+            }[source]
+            raise InputError(
+                f"{source} is made from {needs}, in this order; {len(paths)} path(s) were given."
+            )
         case source, _:
             known = ", ".join(SOURCES)
             raise InputError(f"There is no source '{source}'.{nearest(source, SOURCES)} Known: {known}.")

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from soa_evidence import evidence
 from soa_evidence.publish import build, catalogue, check, notebook, parameters, scaffold
@@ -11,7 +10,7 @@ from soa_evidence.publish.notebook import Notebook
 from soa_evidence.publish.project import Project
 
 PROJECT = Project(Path(__file__).resolve().parents[2])
-REPORTS = sorted(yaml.safe_load(PROJECT.catalogue.read_text(encoding="utf-8")))
+REPORTS = sorted(report.id for report in catalogue.load(PROJECT).reports)
 OUTCOMES = ("readmission", "further-surgery", "wound")
 FIRST_EDITION = {
     *(f"primary-{joint}-{outcome}" for joint in ("hip", "knee") for outcome in OUTCOMES),

@@ -304,9 +304,9 @@ def test_the_index_prefers_a_comparison_and_knows_what_nothing_is():
         ledger = [{"id": i, "estimand": kinds[i][0], "unit": kinds[i][1], "lower": 0.0} for i in ids]
         return [{"text": "t", "ledger": ledger, "sentences": [{"text": "first"}]}]
 
-    assert index.answer(headline("level", "gap")) == {"sentence": "first", "number": "gap"}
+    assert index.answer(headline("level", "gap")) == {"sentence": "first", "number": "gap", "parts": []}
     assert index.answer(headline("level"))["number"] == "level"
-    assert index.answer([]) == {"sentence": "", "number": None}
+    assert index.answer([]) == {"sentence": "", "number": None, "parts": []}
     assert index._nothing({"estimand": "odds ratio", "unit": "odds ratio"}) == 1.0
 
 

@@ -17,7 +17,7 @@ def test_numbers_are_sorted_rounded_and_whole():
     rows = json.loads(record.numbers_json(Bundles(numbers=(noisy, NUMBER | {"id": "a"}))))
     assert [row["id"] for row in rows] == ["a", "b"]
     assert rows[1]["estimate"] == 0.3
-    assert set(rows[0]) == {*NUMBER, "estimand_kind"}
+    assert set(rows[0]) == {*NUMBER, "estimand_kind", "decimals", "origin"}
 
 
 def test_the_same_numbers_are_the_same_bytes_beyond_the_tenth_digit():

@@ -75,6 +75,14 @@ def every_kind(**more):
         "class": figures.class_comparison(u, u, unit_text="per 1,000", id="class", reference=42.0, **both),
         "order": figures.caterpillar(u, unit_text="per 1,000", id="order", highlight=HOSTILE[:2], **both),
         "forest": figures.forest(u, unit_text="per 1,000", id="forest", sides=("fewer", "more"), **both),
+        "beside": figures.beside(
+            u.assign(nation=40.0, own_class=[np.nan, *[41.0] * (len(u) - 1)]),
+            unit_text="per 1,000",
+            own=HOSTILE[0],
+            others={"nation": "the nation", "own_class": HOSTILE[4]},
+            id="beside",
+            **both,
+        ),
         "ratio": figures.forest(u, unit_text="ratio", id="ratio", reference=1, log=True, **both),
         "funnel": figures.funnel(
             u, limits, reference=42.0, volume_text="patients", unit_text="per 1,000", id="funnel",
@@ -188,6 +196,14 @@ def test_a_figure_that_cannot_be_drawn_says_why(change, message):
     arguments = {"rows": units(), "unit_text": "u", "id": "f", **WORDS, **change}
     with pytest.raises(InputError, match=message):
         figures.forest(arguments.pop("rows"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("others", "message"), [({}, "given 0 kinds"), ({"nation": "the nation"}, "no column 'nation'")]
+)
+def test_a_unit_beside_nothing_is_not_drawn(others, message):
+    with pytest.raises(InputError, match=message):
+        figures.beside(units(), unit_text="u", own="A", others=others, id="b", **WORDS)
 
 
 def test_a_highlight_that_is_no_unit_names_the_nearest():

@@ -8,26 +8,38 @@
 from __future__ import annotations
 
 from soa_evidence.evidence import (
+    case_mix,
+    commissioners,
     nhs_proms,
     nhs_units,
+    orthopaedic_costs,
+    orthopaedic_tariff,
+    programmes,
     published,
     published_survivorship,
     registry,
     syn_registry,
+    us_hospitals,
 )
 from soa_evidence.evidence.load import check, load, names, seal
 from soa_evidence.evidence.package import Package
 
 __all__ = [
     "Package",
+    "case_mix",
     "check",
+    "commissioners",
     "load",
     "names",
     "nhs_proms",
     "nhs_units",
+    "orthopaedic_costs",
+    "orthopaedic_tariff",
+    "programmes",
     "published",
     "published_survivorship",
     "registry",
     "seal",
     "syn_registry",
+    "us_hospitals",
 ]

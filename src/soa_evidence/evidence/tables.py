@@ -196,7 +196,8 @@ def _array(column: pd.Series[Any], field: Json) -> Any:
         return pa.array(column.to_numpy(dtype=bool), pa.bool_())
     if field["type"] == "number":
         return pa.array(column.to_numpy(dtype=float), pa.float64(), mask=missing)
-    whole = column if column.dtype.kind in "iu" else column.astype(float).fillna(0)
+    # Pandas' nullable integers are of kind "i" too, and may have holes.
+    whole = column.fillna(0) if column.dtype.kind in "iu" else column.astype(float).fillna(0)
     values = whole.to_numpy().astype(np.int64)
     kind = next(
         (k for k in _SMALLEST_FIRST if np.iinfo(k).min <= values.min() and values.max() <= np.iinfo(k).max),

@@ -7,6 +7,7 @@ from soa_evidence.priors.normal import Normal
 from soa_evidence.priors.of_binomial import BINOMIAL_PRIORS, BinomialPriors, binomial
 from soa_evidence.priors.of_hierarchical import HIERARCHICAL_PRIORS, HierarchicalPriors, hierarchical
 from soa_evidence.priors.of_joint import JOINT_PRIORS, JointPriors, joint
+from soa_evidence.priors.of_pathways import RATE_PRIORS, RatePriors, rates
 from soa_evidence.priors.of_synthesis import LOG_T_DOF, SYNTHESIS_PRIORS, Spread, SynthesisPriors, synthesis
 
 __all__ = [
@@ -14,15 +15,18 @@ __all__ = [
     "HIERARCHICAL_PRIORS",
     "JOINT_PRIORS",
     "LOG_T_DOF",
+    "RATE_PRIORS",
     "SYNTHESIS_PRIORS",
     "BinomialPriors",
     "HierarchicalPriors",
     "JointPriors",
     "Normal",
+    "RatePriors",
     "Spread",
     "SynthesisPriors",
     "binomial",
     "hierarchical",
     "joint",
+    "rates",
     "synthesis",
 ]

@@ -13,6 +13,7 @@ from soa_evidence.publish import (
     catalogue,
     disclosure,
     fingerprint,
+    lock,
     own_data,
     parameters,
     publication,
@@ -40,27 +41,45 @@ class Outcome:
 
 
 def plan(
-    project: Project, ids: Iterable[str] = (), *, settings: Iterable[str] = (), force: bool = False
+    project: Project,
+    ids: Iterable[str] = (),
+    *,
+    families: Iterable[str] = (),
+    settings: Iterable[str] = (),
+    force: bool = False,
 ) -> list[Job]:
-    """Return the jobs for the reports named (all when none is), with ``name=value`` `settings` applied.
+    """Return the jobs for the reports named (all when none is), after those of the reports they rest on.
+
+    Parameters
+    ----------
+    ids, families
+        Reports, and families all of whose members, are built; with neither, the edition.
+    settings
+        ``name=value`` texts applied to the reports chosen, not to what they rest on.
+    force
+        Build the reports chosen even when they are up to date.
 
     Raises
     ------
     CatalogueError
-        On a fault in the catalogue, an unknown report, or an unknown or ill-typed parameter.
+        On a fault in the catalogue, an unknown report or family, or an unknown or ill-typed parameter.
     """
-    chosen = catalogue.load(project).select(list(ids))
+    listed = catalogue.load(project)
+    chosen = {report.id for report in listed.select(list(ids), families=list(families))}
     settings = list(settings)
     library = fingerprint.Library.read(project.library)
     jobs = []
-    for report in chosen:
-        changed = parameters.overrides(report.known, settings, where=f"report '{report.id}'")
+    known: dict[Path, str] = {}
+    for report in listed.with_feeders(chosen):
+        mine = settings if report.id in chosen else []
+        changed = parameters.overrides(report.known, mine, where=f"report '{report.id}'")
         set_up = replace(report, values={**report.values, **changed})
         if changed:
             written = Notebook.read(project.notebook(report.notebook))
             set_up = own_data.brought_in(set_up, written, packages=project.packages())
-        taken = fingerprint.take(set_up, project=project, library=library)
-        jobs.append(Job(project=project, report=set_up, fingerprint=taken, overrides=changed, force=force))
+        taken = fingerprint.take(set_up, project=project, library=library, known=known)
+        forced = force and report.id in chosen
+        jobs.append(Job(project=project, report=set_up, fingerprint=taken, overrides=changed, force=forced))
     return jobs
 
 
@@ -68,6 +87,7 @@ def build(
     project: Project,
     ids: Iterable[str] = (),
     *,
+    families: Iterable[str] = (),
     settings: Iterable[str] = (),
     workers: int | None = None,
     force: bool = False,
@@ -77,8 +97,9 @@ def build(
 
     Parameters
     ----------
-    ids
-        Reports to build; all when empty.
+    ids, families
+        Reports to build, and families of which to build every member; the edition when both are empty. What
+        they rest on is brought up to date before them.
     settings
         ``name=value`` texts that override parameters of the reports chosen.
     workers
@@ -91,20 +112,23 @@ def build(
     Returns
     -------
     list of Outcome
-        One for each report chosen, in the order of the catalogue.
+        One for each report chosen or rested on, feeders first.
 
     Raises
     ------
     CatalogueError
         Before anything runs.
+    BusyError
+        When another build is at work in this project.
     BuildError
         After everything has run, when at least one report failed; the message sums up which and why.
     """
     if workers is not None and workers < 1:
         raise CatalogueError(f"--jobs is {workers}; expected at least 1.")
-    jobs = plan(project, ids, settings=settings, force=force)
-    outcomes = _run(project, jobs, workers=workers, force=force, say=say)
-    write_index(project)
+    jobs = plan(project, ids, families=families, settings=settings, force=force)
+    with lock.held(project):
+        outcomes = _run(project, jobs, workers=workers, say=say)
+        write_index(project)
     for job in jobs:
         if job.report.own:
             shown = os.path.relpath(project.report(job.report.id) / "index.html")
@@ -153,13 +177,12 @@ def _entry(project: Project, report: Report) -> dict[str, object]:
     }
 
 
-def _run(
-    project: Project, jobs: list[Job], *, workers: int | None, force: bool, say: Say
-) -> dict[str, Outcome]:
+def _run(project: Project, jobs: list[Job], *, workers: int | None, say: Say) -> dict[str, Outcome]:
     from soa_evidence.publish import tasks
 
     by_id = {job.report.id: job for job in jobs}
-    to_build = list(by_id) if force else tasks.stale(jobs, project=project)
+    stale = set(tasks.stale(jobs, project=project))
+    to_build = [id for id, job in by_id.items() if job.force or id in stale]
     progress = _Progress(by_id, say)
     for report_id in by_id:
         if report_id not in to_build:
@@ -205,12 +228,25 @@ class _Progress:
             )
             return
         reason = str(error).strip() or type(error).__name__
+        if isinstance(error, publication.FeederWithheldError):
+            self._not_tried(report_id)
+            return
         if not isinstance(error, NotebookError | CheckFailedError):
             # The worker could not leave an error page itself; an old page must not look current.
             reason = f"{type(error).__name__}: {reason}"
             publication.fail(self.jobs[report_id], [_unexpected(reason)])
         text = f"FAILED after {seconds:.0f} s"
         self._done(Outcome(report=report_id, status="failed", seconds=seconds, reason=reason), text)
+
+    def _not_tried(self, report_id: str) -> None:
+        """Withhold a report, untried, because one that it comes after failed."""
+        job = self.jobs[report_id]
+        failed = [
+            id for id in job.report.after if id in self.outcomes and self.outcomes[id].status == "failed"
+        ]
+        publication.fail(job, [publication.rests_on_withheld(failed or job.report.after)])
+        told = f"rests on {', '.join(failed or job.report.after)}, withheld"
+        self._done(Outcome(report=report_id, status="failed", reason=told), f"WITHHELD: {told}")
 
     def _done(self, outcome: Outcome, text: str) -> None:
         self.outcomes[outcome.report] = outcome

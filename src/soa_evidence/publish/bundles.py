@@ -11,7 +11,9 @@ from soa_evidence.errors import BuildError, nearest
 __all__ = ["MIME", "Bundles", "collect"]
 
 MIME = "application/vnd.soa-evidence.v1+json"
-KINDS = ("numbers", "checks", "evidence", "figure", "table", "sentence")
+KINDS = ("numbers", "checks", "evidence", "figure", "table", "derived", "reports", "sentence")
+#: Kinds that bring a list of items, not one.
+WITH_ITEMS = ("numbers", "checks", "evidence", "reports")
 
 Item = dict[str, Any]
 
@@ -25,6 +27,8 @@ class Bundles:
     packages: tuple[Item, ...] = ()
     figures: tuple[Item, ...] = ()
     tables: tuple[Item, ...] = ()
+    derived: tuple[Item, ...] = ()
+    reports: tuple[Item, ...] = ()
     sentences: tuple[Item, ...] = ()
 
     @property
@@ -48,7 +52,7 @@ def collect(notebook: Any) -> Bundles:
                 f"An output has the kind {kind!r}.{nearest(kind, KINDS)} Known: {', '.join(KINDS)}."
             )
         inner = "packages" if kind == "evidence" else kind
-        _add(found[kind], bundle[inner] if kind in ("numbers", "checks", "evidence") else [bundle])
+        _add(found[kind], bundle[inner] if kind in WITH_ITEMS else [bundle])
         # a sentence brings the entries of the numbers it speaks of
         _add(found["numbers"], bundle.get("ledger", []))
     return Bundles(
@@ -57,6 +61,8 @@ def collect(notebook: Any) -> Bundles:
         packages=tuple(found["evidence"]),
         figures=tuple(found["figure"]),
         tables=tuple(found["table"]),
+        derived=tuple(found["derived"]),
+        reports=tuple(found["reports"]),
         sentences=tuple(found["sentence"]),
     )
 

@@ -20,6 +20,8 @@ def problems(project: Project) -> list[str]:
 
 def declared_evidence(report: Report, written: Notebook) -> Iterator[str]:
     """Yield where the evidence a report declares differs from what its notebook loads by name."""
+    for name in sorted(written.reports() - set(report.after)):
+        yield f"report '{report.id}': {written.name}.ipynb reads report '{name}', not named under 'after'"
     chosen = {str(report.values[name]) for name in written.registry_parameters() if name in report.values}
     loaded, declared = written.evidence() | chosen, set(report.evidence)
     for name in sorted(loaded - declared):

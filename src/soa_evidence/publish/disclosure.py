@@ -51,6 +51,7 @@ class Shown:
 
     bundles: Bundles
     evidence: tuple[str, ...]
+    after: tuple[str, ...] = ()
     smallest: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -170,6 +171,18 @@ def _evidence_is_declared(shown: Shown) -> Iterator[Item]:
             )
 
 
+def _origins_are_declared(shown: Shown) -> Iterator[Item]:
+    for number in shown.bundles.numbers:
+        origin = (number.get("origin") or {}).get("report")
+        if origin is not None and origin not in shown.after:
+            yield reason(
+                f"Number '{number.get('id')}' comes from a declared report",
+                observed=str(origin),
+                expected=f"among {', '.join(shown.after) or 'none'}",
+                why="What the catalogue does not declare would not trigger a rebuild when it changes.",
+            )
+
+
 def _evidence_is_shown(shown: Shown) -> Iterator[Item]:
     packages = [package.get("name") for package in shown.bundles.packages]
     for name in shown.evidence if packages else ():
@@ -285,6 +298,7 @@ RULES: tuple[Callable[[Shown], Iterator[Item]], ...] = (
     _numbers_are_finite,
     _numbers_are_unique,
     _evidence_is_declared,
+    _origins_are_declared,
     _evidence_is_shown,
     _sentences_use_numbers,
     _ids_are_safe,

@@ -14,6 +14,7 @@ from typing import Any
 
 from soa_evidence.errors import BuildError
 from soa_evidence.publish.parameters import Value
+from soa_evidence.reporting.published_report import ALLOWED
 
 __all__ = ["CellError", "run"]
 
@@ -63,7 +64,13 @@ class NotebookError(BuildError):
 
 
 def run(
-    source: Path, output: Path, *, parameters: Mapping[str, Value], seal: str, force: bool = False
+    source: Path,
+    output: Path,
+    *,
+    parameters: Mapping[str, Value],
+    seal: str,
+    after: tuple[str, ...] = (),
+    force: bool = False,
 ) -> Any:
     """Return the executed notebook (nbformat node), running it unless `output` already carries `seal`.
 
@@ -75,6 +82,8 @@ def run(
         Every parameter's value, injected after the cell tagged ``parameters``.
     seal
         Hash of all that decides what the cells give.
+    after
+        Reports whose results the notebook may read.
     force
         Run even when an executed copy with the same seal is there.
 
@@ -91,7 +100,8 @@ def run(
 
     output.parent.mkdir(parents=True, exist_ok=True)
     output.unlink(missing_ok=True)
-    own = {"IPYTHONDIR": str(output.parent / "ipython")}  # no one's start-up files take part
+    # no one's start-up files take part, and no report but those declared is read
+    own = {"IPYTHONDIR": str(output.parent / "ipython"), ALLOWED: ",".join(after)}
     with _environment(QUIET | own), _streams_to(output.with_suffix(".log")):
         executed = _papermill(source, output, dict(parameters))
     executed.metadata[SEAL] = {"seal": seal}

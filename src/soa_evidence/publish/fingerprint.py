@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from soa_evidence.publish import own_data
+from soa_evidence.publish import own_data, record
 from soa_evidence.publish.catalogue import Report
 from soa_evidence.publish.project import Project
 
-__all__ = ["Fingerprint", "Library", "digest", "take"]
+__all__ = ["FEEDER", "Fingerprint", "Library", "digest", "results", "take"]
 
 #: Parts that only matter to the page; a change in them re-renders a report but does not run it again.
 PAGE_ONLY = ("entry", "publishing")
+#: How the part of a report that this one comes after is called, before the report's id.
+FEEDER = "report "
+#: What of a run record other reports may read.
+TOLD = ("title", "question", "status", "answer", "evidence", "checks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,20 +55,41 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def take(report: Report, *, project: Project, library: Library) -> Fingerprint:
-    """Hash the notebook, parameters, library, evidence, environment and entry of `report`."""
+def take(
+    report: Report, *, project: Project, library: Library, known: dict[Path, str] | None = None
+) -> Fingerprint:
+    """Hash the notebook, parameters, library, evidence, environment, entry and feeders of `report`.
+
+    `known` remembers hashes of packages and feeders where many reports are taken at one moment.
+    """
+    known = {} if known is None else known
+
+    def once(folder: Path, made: Callable[[Path], str]) -> str:
+        if folder not in known:
+            known[folder] = made(folder)
+        return known[folder]
+
     parts = {
         "notebook": _file(project.notebook(report.notebook)),
         "parameters": digest(own_data.told(report.values, report.own)),
         "library": library.science,
         "publishing": library.publishing,
         "environment": _file(project.lock),
-        "entry": digest([report.meta, list(report.evidence)]),
+        "entry": digest([report.meta, list(report.evidence), list(report.after)]),
     }
     named = [name for name in report.evidence if name != own_data.OWN_NAME]
-    evidence = {f"evidence {name}": _package(project.evidence / name) for name in named}
+    evidence = {f"evidence {name}": once(project.evidence / name, _package) for name in named}
+    fed = {f"{FEEDER}{id}": once(project.report(id), results) for id in report.after}
     own = {f"own data {data.parameter}": data.digest() for data in report.own}
-    return Fingerprint(parts=parts | evidence | own)
+    return Fingerprint(parts=parts | evidence | fed | own)
+
+
+def results(folder: Path) -> str:
+    """Hash what a report has published for others: numbers, answer, checks, tables, derived results."""
+    run = record.read(folder / "run.json") or {}
+    files = [p for kind in ("tables", "derived") for p in sorted((folder / kind).glob("*"))]
+    told = {name: run.get(name) for name in TOLD}
+    return digest([told, _file(folder / "numbers.json"), _files(files, folder)])
 
 
 def _file(path: Path) -> str:

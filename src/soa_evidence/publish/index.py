@@ -16,7 +16,7 @@ __all__ = ["answer", "render"]
 OTHER = "Other reports"
 
 
-def answer(headlines: Iterable[Item]) -> dict[str, str | None]:
+def answer(headlines: Iterable[Item]) -> dict[str, Any]:
     """Return what the index shows of a report's headline: its first sentence and the number it turns on.
 
     Parameters
@@ -28,7 +28,7 @@ def answer(headlines: Iterable[Item]) -> dict[str, str | None]:
     -------
     dict
         ``sentence``, and ``number``: the id of the first comparison in the headline that has an interval
-        (or of the first number with one).
+        (or of the first number with one), and ``parts``: each sentence piece by piece, for other reports.
     """
     found = list(headlines)
     first = next((s["text"] for h in found for s in h.get("sentences", ())), "")
@@ -37,6 +37,7 @@ def answer(headlines: Iterable[Item]) -> dict[str, str | None]:
     return {
         "sentence": first or next((str(h.get("text", "")) for h in found), ""),
         "number": entries[0]["id"] if entries else None,
+        "parts": [s["parts"] for h in found for s in h.get("sentences", ()) if "parts" in s],
     }
 
 

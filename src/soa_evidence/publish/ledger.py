@@ -47,8 +47,20 @@ def _row(record: Item) -> str:
         f'<td role="cell">{_estimate(record)}</td>'
         f'<td role="cell">{safe.escape(record["population"])}.{kind}'
         f'<span class="why">Method: <code>{safe.escape(record["method"])}</code></span>'
-        f'<span class="why">Evidence: {evidence}</span></td>'
+        f'<span class="why">Evidence: {evidence}</span>{_origin(record)}</td>'
         f'<td role="cell">{_verdicts(record["checks"])}</td></tr>'
+    )
+
+
+def _origin(record: Item) -> str:
+    """Link a number taken from another report to its record there."""
+    origin = record.get("origin")
+    if not origin:
+        return ""
+    report, number = safe.escape(origin["report"]), safe.escape(origin["number"])
+    return (
+        f'<span class="why">First published in <a href="../{report}/index.html#number-{number}">'
+        f"{report}</a></span>"
     )
 
 

@@ -9,7 +9,7 @@ from soa_evidence.publish import catalogue, record
 from soa_evidence.publish.catalogue import Report
 from soa_evidence.publish.project import Project
 
-__all__ = ["as_text", "describe"]
+__all__ = ["as_text", "describe", "families"]
 
 
 def describe(project: Project) -> list[dict[str, Any]]:
@@ -19,6 +19,15 @@ def describe(project: Project) -> list[dict[str, Any]]:
     report uses), default (what the notebook says), allowed (a list, or None where open) and meaning.
     """
     return [_row(project, report) for report in catalogue.load(project).reports]
+
+
+def families(project: Project) -> list[str]:
+    """Return a line for each family: how many reports it stands for, and how to build them."""
+    return [
+        f"{name}  (a family of {len(members)} reports, {sum(r.sample for r in members)} of them in the list "
+        f"above)\n    soa-evidence build --family {name}"
+        for name, members in catalogue.load(project).families.items()
+    ]
 
 
 def as_text(rows: Iterable[dict[str, Any]]) -> str:

@@ -27,7 +27,9 @@ HEADINGS = (
     "What this does not show",
     "Sources and run record",
 )
-LOADERS = ("evidence.load", "evidence.registry.load")
+LOADERS = ("evidence.load", "evidence.registry.load", "evidence.case_mix.load")
+#: Loaders that also take the path of a file of one's own.
+OWN_LOADERS = LOADERS[1:]
 TAGS = ("parameters", "headline")
 FORBIDDEN = {
     ast.FunctionDef: "def",
@@ -104,15 +106,21 @@ class Notebook:
         return [line[3:].strip() for line in lines if line.startswith("## ")]
 
     def evidence(self) -> set[str]:
-        """Names given literally to ``evidence.load("...")`` or ``evidence.registry.load("...")``."""
+        """Names given literally to ``evidence.load("...")`` or to a loader of `OWN_LOADERS`."""
         calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))
         loads = (call for call in calls if ast.unparse(call.func) in LOADERS and call.args)
         return {text for text in map(_text, (call.args[0] for call in loads)) if text is not None}
 
-    def registry_parameters(self) -> set[str]:
-        """Names of parameters given as ``evidence.registry.load(<name>, ...)``; they may name own data."""
+    def reports(self) -> set[str]:
+        """Names given literally to ``reporting.from_report("...")``."""
         calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))
-        loads = (call for call in calls if ast.unparse(call.func) == "evidence.registry.load" and call.args)
+        reads = (call for call in calls if ast.unparse(call.func) == "reporting.from_report" and call.args)
+        return {text for text in map(_text, (call.args[0] for call in reads)) if text is not None}
+
+    def registry_parameters(self) -> set[str]:
+        """Names of parameters given to a loader of `OWN_LOADERS`; they may name own data."""
+        calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))
+        loads = (call for call in calls if ast.unparse(call.func) in OWN_LOADERS and call.args)
         return {call.args[0].id for call in loads if isinstance(call.args[0], ast.Name)}
 
     def nodes(self) -> Iterator[tuple[Cell, ast.AST]]:

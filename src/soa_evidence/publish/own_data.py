@@ -63,7 +63,10 @@ def brought_in(report: Report, written: Notebook, *, packages: list[str]) -> Rep
             )
         own.append(OwnData(parameter=name, path=path.resolve()))
         values[name] = str(path.resolve())
-        evidence = [OWN_NAME if package == default else package for package in evidence]
+        # a notebook that also opens the package by its own name still rests on it
+        stays = default in written.evidence()
+        evidence = [OWN_NAME if package == default and not stays else package for package in evidence]
+        evidence += [OWN_NAME] if stays else []
     if not own:
         return report
     return replace(

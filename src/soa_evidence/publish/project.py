@@ -11,7 +11,7 @@ from soa_evidence.errors import CatalogueError
 __all__ = ["Project"]
 
 #: What `clean` removes from a report's folder; numbers.json and run.json are the committed edition.
-BUILT = ("index.html", "figures", "tables")
+BUILT = ("index.html", "figures", "tables", "derived")
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,10 @@ class Project:
     def executed(self, report_id: str) -> Path:
         """Path of a report's executed notebook."""
         return self.state / f"{report_id}.ipynb"
+
+    def results(self, report_id: str) -> Path:
+        """Path of the seal of what a report published: the hash of all that other reports may read of it."""
+        return self.state / f"{report_id}.results"
 
     def clean(self) -> list[Path]:
         """Remove built pages, figures, tables and build state; return what was removed.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from soa_evidence.errors import CheckFailedError
+from soa_evidence.errors import BuildError, CheckFailedError
 from soa_evidence.publish import bundles, disclosure, execute, fingerprint, own_data, record
 from soa_evidence.publish.bundles import Bundles, Item
 from soa_evidence.publish.catalogue import Report
@@ -14,7 +14,11 @@ from soa_evidence.publish.fingerprint import Fingerprint
 from soa_evidence.publish.parameters import Value
 from soa_evidence.publish.project import Project
 
-__all__ = ["Job", "fail", "publish"]
+__all__ = ["FeederWithheldError", "Job", "fail", "keep_apart", "publish", "rests_on_withheld"]
+
+
+class FeederWithheldError(BuildError):
+    """A report was not tried, because one that it comes after is withheld."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,7 @@ def publish(job: Job) -> None:
     BuildError
         When the notebook showed something that is not understood.
     """
+    _require_feeders(job)
     # Taken again: the sources may have changed while the report waited for its turn.
     job = replace(job, fingerprint=_fingerprint(job))
     try:
@@ -48,6 +53,7 @@ def publish(job: Job) -> None:
             job.project.executed(job.report.id),
             parameters=job.report.values,
             seal=job.fingerprint.execution,
+            after=job.report.after,
             force=job.force,
         )
     except execute.NotebookError as error:
@@ -58,8 +64,9 @@ def publish(job: Job) -> None:
     refused = disclosure.refusals(
         disclosure.Shown(
             bundles=found,
-            evidence=job.report.evidence,
-            smallest=disclosure.smallest_counts(job.project.evidence, job.report.evidence),
+            evidence=job.report.all_evidence,
+            after=job.report.feeders,
+            smallest=disclosure.smallest_counts(job.project.evidence, job.report.all_evidence),
         )
     )
     refused += _moved(job)
@@ -76,6 +83,7 @@ def fail(job: Job, reasons: list[Item], *, found: Bundles | None = None, execute
 
     run = _run(job, found or Bundles(), executed=executed, failed=reasons)
     html = page.render_failure(job.report.meta, reasons, run)
+    job.project.results(job.report.id).unlink(missing_ok=True)
     record.write_failed(job.project.report(job.report.id), page=html, run=run)
 
 
@@ -84,7 +92,21 @@ def _seal(job: Job, found: Bundles, executed: Any) -> None:
 
     run = _run(job, found, executed=executed) | {"answer": index.answer(found.headlines)}
     html = page.render(executed, report=job.report.meta, run=run)
-    record.write_published(job.project.report(job.report.id), page=html, run=run, bundles=found)
+    folder = job.project.report(job.report.id)
+    record.write_published(folder, page=html, run=run, bundles=found)
+    seal = job.project.results(job.report.id)
+    seal.parent.mkdir(exist_ok=True)
+    seal.write_text(fingerprint.results(folder), encoding="utf-8")
+    keep_apart(job)
+
+
+def keep_apart(job: Job) -> None:
+    """Tell git to leave the folder of a family's member alone, unless it is a sample: part of the edition."""
+    ignored = job.project.report(job.report.id) / ".gitignore"
+    if job.report.family and not job.report.sample:
+        ignored.write_text("*\n", encoding="utf-8")
+    else:
+        ignored.unlink(missing_ok=True)
 
 
 def _run(job: Job, found: Bundles, *, executed: Any, failed: list[Item] | None = None) -> dict[str, Any]:
@@ -119,6 +141,26 @@ def _moved(job: Job) -> list[Item]:
             why="The run record must name exactly what was run.",
         )
     ]
+
+
+def rests_on_withheld(feeders: Iterable[str]) -> Item:
+    """Return the reason against a report that comes after `feeders`, which are withheld."""
+    return disclosure.reason(
+        "Every report that this one rests on is published",
+        observed=f"withheld: {', '.join(feeders)}",
+        expected="published",
+        why="What is built on a withheld report cannot be trusted more than it.",
+    )
+
+
+def _require_feeders(job: Job) -> None:
+    """Refuse a report, with a page that says so, when one it comes after is withheld or not there."""
+    runs = {id: record.read(job.project.report(id) / "run.json") or {} for id in job.report.after}
+    withheld = [id for id, run in runs.items() if run.get("status") != "published"]
+    if withheld:
+        refused = rests_on_withheld(withheld)
+        fail(job, [refused])
+        raise CheckFailedError(f"{refused['name']}: {refused['observed']}")
 
 
 def _stopped(text: str) -> Item:

@@ -6,6 +6,7 @@ from run to run (time, duration, commit) stands in one place of run.json, under 
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -84,7 +85,7 @@ def describe(
 
 def numbers_json(bundles: Bundles) -> str:
     """Return every published number, sorted by id, each with every field of `NUMBER_FIELDS`."""
-    extra = ("estimand_kind",)
+    extra = ("estimand_kind", "decimals", "origin")
     rows = [{key: number.get(key) for key in (*NUMBER_FIELDS, *extra)} for number in bundles.numbers]
     return to_json(sorted(rows, key=lambda row: str(row["id"])))
 
@@ -110,6 +111,8 @@ def write_published(folder: Path, *, page: str, run: Mapping[str, Any], bundles:
         _write(folder / "figures" / f"{figure['id']}.csv", figure["csv"])
     for table in bundles.tables:
         _write(folder / "tables" / f"{table['id']}.csv", table["csv"])
+    for result in bundles.derived:
+        _write(folder / "derived" / f"{result['id']}.parquet", base64.b64decode(result["parquet"]))
     _write(folder / "numbers.json", numbers_json(bundles))
     _write(folder / "run.json", to_json(run))
     _write(folder / "index.html", page)
@@ -125,15 +128,15 @@ def write_failed(folder: Path, *, page: str, run: Mapping[str, Any]) -> None:
 
 def _clear(folder: Path) -> None:
     (folder / "index.html").unlink(missing_ok=True)
-    for name in ("figures", "tables"):
+    for name in ("figures", "tables", "derived"):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: str | bytes) -> None:
     """Write whole or not at all: an interrupted build leaves no half file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
-    draft.write_text(text, encoding="utf-8", newline="\n")
+    draft.write_bytes(content.encode() if isinstance(content, str) else content)
     draft.replace(path)
 
 

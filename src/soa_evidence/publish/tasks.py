@@ -5,6 +5,8 @@ project's ``.build`` folder.
 
 Each report is one task. What it depends on enters as content hashes (`fingerprint`), not as files with times,
 so touching a file without changing it rebuilds nothing. pytask remembers the hashes of the last success.
+A report that comes after others depends on their seals, files that hold the hash of what they published:
+rebuilt with the same results, they leave it alone.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from loky import ProcessPoolExecutor  # type: ignore[import-untyped]  # ships wi
 from pytask_parallel import ParallelBackend, WorkerType, registry
 
 from soa_evidence.errors import BuildError
-from soa_evidence.publish import publication
+from soa_evidence.publish import fingerprint, publication
 from soa_evidence.publish.execute import QUIET
 from soa_evidence.publish.project import Project
 from soa_evidence.publish.publication import Job
@@ -30,6 +32,8 @@ from soa_evidence.publish.publication import Job
 __all__ = ["build", "stale"]
 
 PRODUCTS = ("index.html", "numbers.json", "run.json")
+#: Name of a report's seal among its products.
+RESULTS = "results"
 
 
 def stale(jobs: Iterable[Job], *, project: Project) -> list[str]:
@@ -51,7 +55,8 @@ def build(
 ) -> None:
     """Publish every job in `workers` processes, reporting each start and finish from this process.
 
-    A report that fails does not stop the others; `finished` is given its exception.
+    A report that fails stops those that come after it and no other; `finished` is given its exception, a
+    FeederWithheldError for those that were not tried.
 
     Raises
     ------
@@ -102,19 +107,23 @@ def _pytask(project: Project, jobs: Iterable[Job], manager: Any, **choices: Any)
 
 def _task(job: Job, project: Project) -> Any:
     folder = project.report(job.report.id)
-    hashes = {name: _hash_node(job, name, value) for name, value in job.fingerprint.parts.items()}
+    # what feeders publish is not known yet; their seals, files that pytask looks at in time, stand for it
+    known = {n: v for n, v in job.fingerprint.parts.items() if not n.startswith(fingerprint.FEEDER)}
+    hashes = {name: _hash_node(job, name, value) for name, value in known.items()}
+    products = {name: folder / name for name in PRODUCTS} | {RESULTS: project.results(job.report.id)}
     return pytask.TaskWithoutPath(
         name=job.report.id,
         function=_publish,
         depends_on={
             "job": pytask.PythonNode(name="job", value=job, node_info=_info(job, "job")),
             "made_from": hashes,
+            "after": {id: pytask.PathNode.from_path(project.results(id)) for id in job.report.after},
         },
-        produces={"products": {name: pytask.PathNode.from_path(folder / name) for name in PRODUCTS}},
+        produces={"products": {name: pytask.PathNode.from_path(path) for name, path in products.items()}},
     )
 
 
-def _publish(job: Job, made_from: dict[str, str]) -> None:  # noqa: ARG001 - there for pytask to compare
+def _publish(job: Job, made_from: dict[str, str], after: dict[str, Any]) -> None:  # noqa: ARG001 - for pytask
     publication.publish(job)
 
 
@@ -142,7 +151,10 @@ class _Progress:
     @pytask.hookimpl(tryfirst=True)
     def pytask_execute_task_log_end(self, report: Any) -> None:
         # pytask-parallel passes a wrong task beside the report; the report's own is right.
-        self.finished(report.task.name, report.exc_info[1] if report.exc_info else None)
+        error = report.exc_info[1] if report.exc_info else None
+        if report.outcome is pytask.TaskOutcome.SKIP_PREVIOUS_FAILED:
+            error = publication.FeederWithheldError("a report that it comes after is withheld")
+        self.finished(report.task.name, error)
 
 
 class _Workers(ProcessPoolExecutor):  # type: ignore[misc]

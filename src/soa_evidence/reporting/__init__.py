@@ -6,27 +6,36 @@ Nothing here estimates. Every object shows itself in a notebook through a MIME b
 
 from soa_evidence.reporting import figures, findings, graded, study_words, words
 from soa_evidence.reporting.citations import citations
+from soa_evidence.reporting.derived_result import derived
+from soa_evidence.reporting.kinds import kinds
 from soa_evidence.reporting.numbers import Number, Numbers, number, numbers
 from soa_evidence.reporting.provenance import checks, evidence_used
+from soa_evidence.reporting.published_report import PublishedReport, from_report, reports_used
 from soa_evidence.reporting.sentences import Given, Sentence, given, headline, sentence
-from soa_evidence.reporting.tables import table
+from soa_evidence.reporting.tables import stack, table
 
 __all__ = [
     "Given",
     "Number",
     "Numbers",
+    "PublishedReport",
     "Sentence",
     "checks",
     "citations",
+    "derived",
     "evidence_used",
     "figures",
     "findings",
+    "from_report",
     "given",
     "graded",
     "headline",
+    "kinds",
     "number",
     "numbers",
+    "reports_used",
     "sentence",
+    "stack",
     "study_words",
     "table",
     "words",

@@ -23,7 +23,7 @@ class Shown(ABC):
         return self.bundle()
 
 
-def bundle(*, text: str, html: str, payload: dict[str, Any]) -> dict[str, Any]:
+def bundle(*, text: str, html: str, payload: dict[str, Any] | list[dict[str, Any]]) -> dict[str, Any]:
     """Return a Jupyter MIME bundle: plain text, HTML for people, `payload` for the publisher."""
     return {"text/plain": text, "text/html": html, MIME: payload}
 

@@ -15,7 +15,7 @@ from soa_evidence.results import Check, combine_verdicts
 if TYPE_CHECKING:
     from soa_evidence.reporting.numbers import Numbers
 
-__all__ = ["EstimandKind", "Number"]
+__all__ = ["EstimandKind", "Number", "Origin"]
 
 EstimandKind = Literal["these units", "units as a kind"]
 _ID = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*")
@@ -23,6 +23,14 @@ _TOKENS = (
     "abs", "between", "both", "chance", "fewer", "interval", "lower", "percent", "plain", "probability",
     "signed", "unit", "upper", "value",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a number taken from another report was first published: the report, and its id there."""
+
+    report: str
+    number: str
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,6 +54,8 @@ class Number(bundles.Shown):
     estimand_kind
         ``"these units"`` (the named hospitals as they are) or ``"units as a kind"`` (what to expect of
         another of the class); None where the difference does not arise.
+    origin
+        The report it was taken from, and its id there; None for a number of the report's own.
     """
 
     id: str
@@ -63,6 +73,7 @@ class Number(bundles.Shown):
     interval: str | None = None
     decimals: int | None = None
     estimand_kind: EstimandKind | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
@@ -194,6 +205,10 @@ class Number(bundles.Shown):
             "evidence": list(self.evidence),
             "checks": [{"name": check.name, "verdict": check.verdict} for check in self.checks],
             "estimand_kind": self.estimand_kind,
+            "decimals": self.decimals,
+            "origin": None
+            if self.origin is None
+            else {"report": self.origin.report, "number": self.origin.number},
             "shown": self.text("both" if self.lower is not None else ""),
         }
 

@@ -11,7 +11,16 @@ from soa_evidence.reporting import bundle as bundles
 from soa_evidence.reporting import safe
 from soa_evidence.results import Check
 
-__all__ = ["VERDICTS", "ChecksShown", "EvidenceShown", "checks", "checks_table", "evidence_used", "tally"]
+__all__ = [
+    "VERDICTS",
+    "ChecksShown",
+    "EvidenceShown",
+    "checks",
+    "checks_table",
+    "evidence_records",
+    "evidence_used",
+    "tally",
+]
 
 
 class Package(Protocol):
@@ -112,19 +121,24 @@ class EvidenceShown(bundles.Shown):
 
     def bundle(self) -> dict[str, Any]:
         """Return the MIME bundle: text, HTML, and the part the publisher collects."""
-        records = [_package_record(package) for package in self.packages]
-        table = (
-            '<table class="evidence"><caption>Evidence packages used</caption><thead><tr>'
-            '<th scope="col">Package</th><th scope="col">Kind</th><th scope="col">Sources</th>'
-            '<th scope="col">Licence</th></tr></thead><tbody>'
-            + "".join(_package_row(record) for record in records)
-            + "</tbody></table>"
-        )
-        return bundles.bundle(
-            text="\n".join(f"{r['name']}: {r['title']} ({r['kind']})" for r in records),
-            html=bundles.region(table, "Evidence packages used"),
-            payload={"kind": "evidence", "packages": records},
-        )
+        return evidence_records(_package_record(package) for package in self.packages)
+
+
+def evidence_records(packages: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the MIME bundle of evidence packages given as records."""
+    records = list(packages)
+    table = (
+        '<table class="evidence"><caption>Evidence packages used</caption><thead><tr>'
+        '<th scope="col">Package</th><th scope="col">Kind</th><th scope="col">Sources</th>'
+        '<th scope="col">Licence</th></tr></thead><tbody>'
+        + "".join(_package_row(record) for record in records)
+        + "</tbody></table>"
+    )
+    return bundles.bundle(
+        text="\n".join(f"{r['name']}: {r['title']} ({r['kind']})" for r in records),
+        html=bundles.region(table, "Evidence packages used"),
+        payload={"kind": "evidence", "packages": records},
+    )
 
 
 def evidence_used(*packages: Package) -> EvidenceShown:

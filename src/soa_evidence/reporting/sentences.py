@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from soa_evidence.reporting import safe
 from soa_evidence.reporting.entry import Number
 from soa_evidence.reporting.words import Phrase, Verdict
 
-__all__ = ["Given", "Headline", "Sentence", "given", "headline", "require_no_digits", "sentence"]
+__all__ = ["Given", "Headline", "Sentence", "given", "headline", "rebuilt", "require_no_digits", "sentence"]
 
 # The scale of a rate is not a finding; it may be typed.
 _SCALE = re.compile(r"\bper 1(0|00|,000|0,000|00,000)\b")
@@ -77,6 +77,18 @@ class Sentence(bundles.Shown):
         """The ids of the numbers used, in order, once each."""
         return tuple(dict.fromkeys(piece.link for piece in self.pieces if piece.link))
 
+    @property
+    def parts(self) -> list[dict[str, str | None]]:
+        """The sentence piece by piece: its text, the number it links to, and why a given figure stands."""
+        return [
+            {
+                "text": one.text,
+                "number": one.link or (one.number.id if one.number else None),
+                "given": one.given.why if one.given else None,
+            }
+            for one in self.pieces
+        ]
+
     def payload(self, role: str) -> dict[str, Any]:
         """Return what the publisher collects; `ledger` holds the entries of the numbers used."""
         used = {piece.number.id: piece.number.record() for piece in self.pieces if piece.number is not None}
@@ -111,7 +123,9 @@ class Headline(bundles.Shown):
         for at, one in enumerate(self.sentences):
             joined += ([_Piece(text=" ")] if at else []) + list(one.pieces)
         payload = Sentence(pieces=tuple(joined)).payload("headline")
-        payload["sentences"] = [{"text": one.text, "html": one.html} for one in self.sentences]
+        payload["sentences"] = [
+            {"text": one.text, "html": one.html, "parts": one.parts} for one in self.sentences
+        ]
         return bundles.bundle(
             text="\n".join(one.text for one in self.sentences),
             html="".join(f'<p class="headline">{one.html}</p>' for one in self.sentences),
@@ -205,6 +219,24 @@ def _capitalised(pieces: Iterable[_Piece]) -> tuple[_Piece, ...]:
     first, *rest = [piece for piece in pieces if piece.text] or [_Piece(text="")]
     start = first.text[:1].upper() + first.text[1:]
     return (_Piece(text=start, number=first.number, link=first.link, given=first.given), *rest)
+
+
+def rebuilt(parts: Iterable[Mapping[str, str | None]], numbers: Mapping[str, Number]) -> Sentence:
+    """Return a sentence made again from its `parts`, its links led to `numbers` (by the id in the parts).
+
+    A text piece that holds a figure is refused unless the parts say why the figure stands.
+    """
+    pieces = []
+    for part in parts:
+        text, id, why = str(part["text"]), part.get("number"), part.get("given")
+        if id is not None:
+            pieces.append(_Piece(text=text, number=numbers[id], link=numbers[id].id))
+        elif why is not None:
+            pieces.append(_Piece(text=text, given=Given(text=text, why=why)))
+        else:
+            require_no_digits(text, "A sentence taken from another report")
+            pieces.append(_Piece(text=text))
+    return Sentence(pieces=tuple(pieces))
 
 
 def headline(*sentences: Sentence) -> Headline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from soa_evidence.errors import InputError, nearest
 from soa_evidence.reporting import bundle as bundles
 from soa_evidence.reporting import formats, safe
 
-__all__ = ["Table", "html_table", "table"]
+__all__ = ["Table", "html_table", "stack", "table"]
 
 _INTERVAL = ("estimate", "lower", "upper")
 
@@ -97,6 +97,14 @@ def table(
         decimals=dict(decimals or {}),
         fold=len(frame) > 25 if fold is None else fold,
     )
+
+
+def stack(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return frames under one another as one; columns are those of all, in the order they come."""
+    listed = list(frames)
+    if not listed:
+        raise InputError("stack() was given no frame; expected at least one.")
+    return pd.concat(listed, ignore_index=True)
 
 
 def html_table(

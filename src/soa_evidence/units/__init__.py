@@ -13,6 +13,7 @@ from soa_evidence.units import (
     funnel,
     indirect_standardisation,
     joint,
+    profile,
     spc,
     variation,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "indirect_standardisation",
     "joint",
     "margins",
+    "profile",
     "spc",
     "variation",
 ]

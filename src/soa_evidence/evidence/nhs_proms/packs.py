@@ -19,7 +19,7 @@ import pandas as pd
 
 from soa_evidence.errors import EvidenceError, nearest
 
-__all__ = ["PackFile", "find", "header", "read_columns", "year_of"]
+__all__ = ["PackFile", "commissioner_files", "find", "header", "read_columns", "year_of"]
 
 #: Columns that tell the kinds of file apart, and the kind.
 _TELLING = (
@@ -85,6 +85,27 @@ def find(paths: Iterable[str | Path]) -> tuple[list[PackFile], list[tuple[str, s
             "Provider 1819.csv'."
         )
     return sorted(usable.values(), key=lambda f: (f.kind, f.hash)), sorted(set(aside))
+
+
+def commissioner_files(paths: Iterable[str | Path]) -> list[PackFile]:
+    """Return the record files by commissioner under `paths`, sorted, each once; none at all is an error.
+
+    They hold the same patients as the provider files, which `find` returns: never add the two.
+    """
+    found: dict[str, PackFile] = {}
+    tried = [Path(path) for path in paths]
+    for path in tried:
+        for trail, content in _open(path):
+            if _kind(content) == "commissioner records":
+                name = PurePosixPath(trail[-1].replace("\\", "/")).name
+                file = PackFile(name=name, kind="commissioner records", content=content, trail=trail)
+                found.setdefault(file.hash, file)
+    if not found:
+        raise EvidenceError(
+            f"No PROMs file by commissioner was found in {', '.join(map(str, tried)) or 'no path at all'}. "
+            "Expected files such as 'Hip Replacement CCG 1819.csv', or the packs that hold them."
+        )
+    return sorted(found.values(), key=lambda f: (f.name, f.hash))
 
 
 def _open(path: Path) -> Iterator[tuple[tuple[str, ...], bytes]]:

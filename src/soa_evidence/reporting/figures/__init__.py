@@ -1,5 +1,6 @@
 """Figures, one file a kind, all in one house style."""
 
+from soa_evidence.reporting.figures.beside import beside
 from soa_evidence.reporting.figures.caterpillar import caterpillar
 from soa_evidence.reporting.figures.class_comparison import class_comparison
 from soa_evidence.reporting.figures.figure import Figure
@@ -17,6 +18,7 @@ from soa_evidence.reporting.figures.survivorship import survivorship
 
 __all__ = [
     "Figure",
+    "beside",
     "caterpillar",
     "class_comparison",
     "forest",

@@ -1,0 +1,251 @@
+"""What another report published, read for use in this one: its numbers, answer, tables and derived results.
+
+A number taken from another report is never typed again: it keeps its estimand, interval, checks and evidence,
+and its place in the ledger of the report it comes from, to which the page links. The catalogue must say that
+this report comes ``after`` the other, so that it is built later and again when the other changes.
+
+>>> hips = reporting.from_report("primary-hip-readmission")          # doctest: +SKIP
+>>> hips.number("difference.specialist-orthopaedic")                 # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from soa_evidence.errors import InputError, nearest
+from soa_evidence.reporting import bundle as bundles
+from soa_evidence.reporting import derived_result, safe, sentences
+from soa_evidence.reporting.entry import Number, Origin
+from soa_evidence.reporting.numbers import Numbers
+from soa_evidence.reporting.provenance import evidence_records, tally
+from soa_evidence.reporting.sentences import Sentence
+from soa_evidence.results import Check, Estimates
+
+__all__ = ["ALLOWED", "PublishedReport", "ReportsShown", "from_report", "reports_used"]
+
+#: Set by the build to the reports this one comes after; absent when a notebook is run by hand.
+ALLOWED = "SOA_EVIDENCE_AFTER"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PublishedReport(bundles.Shown):
+    """A published report, as another may use it.
+
+    Parameters
+    ----------
+    id
+        The report's id in the catalogue.
+    folder
+        Where it was published.
+    run
+        Its run record.
+    records
+        Its numbers by id, as numbers.json holds them.
+    """
+
+    id: str
+    folder: Path
+    run: Mapping[str, Any]
+    records: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """The report's title."""
+        return str(self.run["title"])
+
+    @property
+    def question(self) -> str:
+        """The question it answers."""
+        return str(self.run["question"])
+
+    @property
+    def evidence(self) -> tuple[dict[str, Any], ...]:
+        """The evidence packages it used, as its record tells of them."""
+        return tuple(dict(package) for package in self.run.get("evidence", ()))
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """All its checks."""
+        fields = ("name", "verdict", "observed", "expected", "why")
+        return tuple(Check(**{key: check[key] for key in fields}) for check in self.run.get("checks", ()))
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """Every number it published, each under ``<report>.<its id there>``."""
+        return Numbers.of(*(self._number(record) for record in self.records.values()))
+
+    def number(self, id: str) -> Number:
+        """Return the number that is called `id` there; an unknown one is an error naming the nearest."""
+        if id not in self.records:
+            raise InputError(
+                f"Report '{self.id}' publishes no number {id!r}.{nearest(id, self.records)} "
+                f"It has {len(self.records)}: {_some(self.records)}."
+            )
+        return self._number(self.records[id])
+
+    @property
+    def turning_point(self) -> Number:
+        """The number its answer turns on: the first comparison with an interval in its headline."""
+        id = (self.run.get("answer") or {}).get("number")
+        if id is None:
+            raise InputError(f"The answer of report '{self.id}' turns on no number with an interval.")
+        return self.number(str(id))
+
+    @cached_property
+    def answer(self) -> tuple[Sentence, ...]:
+        """The sentences of its answer, their figures bound to the same numbers."""
+        ours = {id: self._number(record) for id, record in self.records.items()}
+        told = (self.run.get("answer") or {}).get("parts") or []
+        return tuple(sentences.rebuilt(parts, ours) for parts in told)
+
+    def table(self, id: str) -> pd.DataFrame:
+        """Return the table that is called `id` there, as its CSV holds it.
+
+        A cell that a spreadsheet might have run as a formula keeps the apostrophe put before it.
+        """
+        return pd.read_csv(self._path("tables", id, ".csv"))
+
+    def derived(self, id: str) -> pd.DataFrame | Estimates:
+        """Return the derived result that is called `id` there: a frame or `Estimates`, as it was given."""
+        return derived_result.read(self._path("derived", id, ".parquet").read_bytes())
+
+    def bundle(self) -> dict[str, Any]:
+        """Return the MIME bundle: what it asked and answered, with a link."""
+        return reports_used(self).bundle()
+
+    def _path(self, kind: str, id: str, suffix: str) -> Path:
+        present = {path.stem: path for path in sorted((self.folder / kind).glob(f"*{suffix}"))}
+        if id not in present:
+            noun = "table" if kind == "tables" else "derived result"
+            raise InputError(
+                f"Report '{self.id}' has no {noun} {id!r}.{nearest(id, present)} It has: {_some(present)}."
+            )
+        return present[id]
+
+    def _number(self, record: Mapping[str, Any]) -> Number:
+        told = {check.name: check for check in self.checks}
+        checks = (
+            told.get(check["name"])
+            or Check(observed="", expected="", why=f"See report '{self.id}'.", **check)
+            for check in record.get("checks") or ()
+        )
+        kept = ("estimand", "label", "estimate", "lower", "upper", "level", "interval", "unit", "population",
+                "method", "decimals", "estimand_kind")  # fmt: skip
+        # what was itself taken from a third report stays bound to where it was first published
+        first = record.get("origin") or {"report": self.id, "number": str(record["id"])}
+        return Number(
+            id=f"{first['report']}.{first['number']}",
+            evidence=tuple(record["evidence"]),
+            checks=tuple(checks),
+            origin=Origin(**first),
+            **{key: record.get(key) for key in kept},  # type: ignore[arg-type]
+        )
+
+
+def from_report(id: str, *, folder: str | Path | None = None) -> PublishedReport:
+    """Open what report `id` published, to use it in this one.
+
+    Parameters
+    ----------
+    id
+        The report's id in the catalogue; this report's entry must name it under ``after``.
+    folder
+        The folder of the reports; without it, ``reports`` of the project the notebook lies in.
+
+    Raises
+    ------
+    InputError
+        When the report is not among those this one comes after, is not there, or is withheld.
+    """
+    allowed = os.environ.get(ALLOWED)
+    if allowed is not None and id not in allowed.split(","):
+        raise InputError(
+            f"This report reads report '{id}' but does not come after it.{nearest(id, allowed.split(','))} "
+            f"Add it to the entry in catalogue.yml: after: [{', '.join(filter(None, [allowed, id]))}]."
+        )
+    reports = Path(folder) if folder is not None else _reports()
+    place = reports / id
+    try:
+        run = json.loads((place / "run.json").read_text(encoding="utf-8"))
+        records = json.loads((place / "numbers.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = [path.parent.name for path in reports.glob("*/run.json")]
+        raise InputError(
+            f"Report '{id}' has not been built.{nearest(id, known)} Run `soa-evidence build {id}` first."
+        ) from None
+    if run.get("status") != "published":
+        failed = "; ".join(str(reason.get("name", "")) for reason in run.get("failed", ()))
+        raise InputError(f"Report '{id}' is withheld, so nothing may rest on it. Not passed: {failed}.")
+    return PublishedReport(id=id, folder=place, run=run, records={row["id"]: row for row in records})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReportsShown(bundles.Shown):
+    """The reports another rests on, and the evidence behind them."""
+
+    reports: tuple[PublishedReport, ...]
+
+    def bundle(self) -> dict[str, Any]:
+        """Return the MIME bundle: text, HTML, and the part the publisher collects."""
+        rows = "".join(_row(report) for report in self.reports)
+        table = (
+            '<table class="evidence"><caption>Reports this one rests on</caption><thead><tr>'
+            '<th scope="col">Report</th><th scope="col">What it found</th><th scope="col">Evidence</th>'
+            f'<th scope="col">Checks</th></tr></thead><tbody>{rows}</tbody></table>'
+        )
+        evidence = evidence_records(
+            {package["name"]: package for report in self.reports for package in report.evidence}.values()
+        )
+        mine = {
+            "kind": "reports",
+            "reports": [
+                {"id": r.id, "title": r.title, "question": r.question, "href": f"../{r.id}/index.html"}
+                for r in self.reports
+            ],
+        }
+        return bundles.bundle(
+            text="\n".join(f"{r.id}: {r.title}\n{evidence['text/plain']}" for r in self.reports),
+            html=bundles.region(table, "Reports this one rests on") + evidence["text/html"],
+            payload=[mine, evidence[bundles.MIME]],
+        )
+
+
+def reports_used(*reports: PublishedReport) -> ReportsShown:
+    """Show the reports that this one rests on, and credit the evidence behind them."""
+    if not reports:
+        raise InputError("reports_used() was given no report; give what from_report(...) returned.")
+    return ReportsShown(reports=reports)
+
+
+def _row(report: PublishedReport) -> str:
+    found = str((report.run.get("answer") or {}).get("sentence") or "")
+    evidence = ", ".join(f"<code>{safe.escape(package['name'])}</code>" for package in report.evidence)
+    return (
+        f'<tr><th scope="row"><a href="../{report.id}/index.html">{safe.escape(report.title)}</a>'
+        f"</th><td>{safe.escape(found)}</td><td>{evidence}</td>"
+        f"<td>{safe.escape(tally(report.run.get('checks', ())))}</td></tr>"
+    )
+
+
+def _reports() -> Path:
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "analyses" / "catalogue.yml").is_file():
+            return folder / "reports"
+    raise InputError(
+        f"No project in {here} or above it, so its reports cannot be found. Run the notebook from its "
+        "project's folder analyses/, or give folder=."
+    )
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:8]) + (", …" if len(listed) > 8 else "") if listed else "none"
