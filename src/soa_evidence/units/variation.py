@@ -183,7 +183,7 @@ def fit(
             f"'{outcome.label}'; a spread between units needs at least three."
         )
     laid = layers(tally(frame, [outcome], [unit, group, *keys]), [summary])
-    drawn = draw(laid, chosen, settings=settings or SETTINGS, seed=seed, thin=2)
+    drawn = draw(laid, chosen, settings=settings or SETTINGS, seed=seed, thin=6)
     checks = (*drawn.checks[:3], _units_check(summary))
     return _describe(summary, drawn, years=float(years), priors=chosen, checks=checks)
 
