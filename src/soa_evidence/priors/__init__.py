@@ -7,6 +7,7 @@ from soa_evidence.priors.normal import Normal
 from soa_evidence.priors.of_binomial import BINOMIAL_PRIORS, BinomialPriors, binomial
 from soa_evidence.priors.of_gaussian import GAUSSIAN_PRIORS, GaussianPriors, gaussian
 from soa_evidence.priors.of_hierarchical import HIERARCHICAL_PRIORS, HierarchicalPriors, hierarchical
+from soa_evidence.priors.of_joint import JOINT_PRIORS, JointPriors, joint
 from soa_evidence.priors.of_levels import HasLevels, LevelPriors
 from soa_evidence.priors.of_ordinal import ORDINAL_PRIORS, OrdinalPriors, ordinal
 from soa_evidence.priors.of_pathways import RATE_PRIORS, RatePriors, rates
@@ -18,6 +19,7 @@ __all__ = [
     "BINOMIAL_PRIORS",
     "GAUSSIAN_PRIORS",
     "HIERARCHICAL_PRIORS",
+    "JOINT_PRIORS",
     "LOG_T_DOF",
     "ORDINAL_PRIORS",
     "RATE_PRIORS",
@@ -28,6 +30,7 @@ __all__ = [
     "GaussianPriors",
     "HasLevels",
     "HierarchicalPriors",
+    "JointPriors",
     "LevelPriors",
     "Normal",
     "OrdinalPriors",
@@ -39,6 +42,7 @@ __all__ = [
     "binomial",
     "gaussian",
     "hierarchical",
+    "joint",
     "ordinal",
     "rates",
     "spread",

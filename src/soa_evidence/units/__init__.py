@@ -17,6 +17,7 @@ from soa_evidence.units import (
     g_computation,
     gaussian,
     indirect_standardisation,
+    joint,
     operations,
     ordinal,
     prediction_accuracy,
@@ -25,6 +26,7 @@ from soa_evidence.units import (
     spc,
     specification_curve,
     spread,
+    variation,
     volume,
 )
 from soa_evidence.units.contrasts import margins
@@ -43,6 +45,7 @@ __all__ = [
     "g_computation",
     "gaussian",
     "indirect_standardisation",
+    "joint",
     "margins",
     "operations",
     "ordinal",
@@ -52,5 +55,6 @@ __all__ = [
     "spc",
     "specification_curve",
     "spread",
+    "variation",
     "volume",
 ]

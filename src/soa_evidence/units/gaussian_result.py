@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from soa_evidence.priors import GaussianPriors
 from soa_evidence.results import Check, Estimates, power_scaling
 from soa_evidence.results.ranking import rank_table
-from soa_evidence.units import gaussian_direct, sensitivity
+from soa_evidence.units import gaussian_direct
 from soa_evidence.units.contrasts import ClassRisks, Measure, mix_by_patients, mix_by_units
+from soa_evidence.units.log_prior import log_level_prior
 from soa_evidence.units.sums import Sums
 
 __all__ = [
@@ -257,7 +258,7 @@ def _power_scaling(
 def log_prior_of(tree: Any, priors: GaussianPriors) -> FloatArray:
     """Log density of the priors (not of units' levels) at draws in standard deviations; shape (S,)."""
     posterior = tree["posterior"].dataset
-    total = sensitivity.log_level_prior(posterior, priors.levels)
+    total = log_level_prior(posterior, priors.levels)
     residual, differ = (posterior[n].to_numpy() for n in ("log_residual", "log_residual_spread"))
     total = total + gaussian_direct.log_residual_prior(residual, differ, priors)
     if "case_mix" in posterior:

@@ -13,11 +13,12 @@ from scipy.special import expit
 
 from soa_evidence.priors import OrdinalPriors
 from soa_evidence.results import Check, Estimates, power_scaling
-from soa_evidence.units import predictive, sensitivity
+from soa_evidence.units import predictive
 from soa_evidence.units.binomial_result import Question, class_table, unit_table
 from soa_evidence.units.collapse import Collapsed
 from soa_evidence.units.contrasts import RISK, Comparison, kind_risks, mix_by_patients, these_units_risks
 from soa_evidence.units.direct_classes import TermDensity
+from soa_evidence.units.log_prior import log_level_prior
 from soa_evidence.units.ordered import Ordered
 from soa_evidence.units.predictive import REPLICATES, compared
 from soa_evidence.units.standardise import RiskCurve, risk_curve
@@ -259,7 +260,7 @@ def _power_scaling(
         for kind, estimates in differences.items()
         for label in estimates.labels
     }
-    log_prior = sensitivity.log_level_prior(tree["posterior"].dataset, priors.levels)
+    log_prior = log_level_prior(tree["posterior"].dataset, priors.levels)
     apart = (draws.case_mix - priors.case_mix.mean) / priors.case_mix.sd
     log_prior = log_prior - 0.5 * np.square(apart).sum(axis=1).reshape(shape)
     gaps = np.log(np.diff(draws.thresholds, axis=1))

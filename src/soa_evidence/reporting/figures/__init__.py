@@ -17,6 +17,7 @@ from soa_evidence.reporting.figures.probability_bars import probability_bars
 from soa_evidence.reporting.figures.probability_curve import probability_curve
 from soa_evidence.reporting.figures.risk_of_bias import risk_of_bias
 from soa_evidence.reporting.figures.specification_curve import specification_curve
+from soa_evidence.reporting.figures.spread_parts import spread_parts
 from soa_evidence.reporting.figures.stacked_incidence import stacked_incidence
 from soa_evidence.reporting.figures.study_forest import study_forest
 from soa_evidence.reporting.figures.survival_curves import survival_curves
@@ -43,6 +44,7 @@ __all__ = [
     "probability_curve",
     "risk_of_bias",
     "specification_curve",
+    "spread_parts",
     "stacked_incidence",
     "study_forest",
     "survival_curves",
