@@ -29,7 +29,7 @@ CATALOGUE = (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def library():
+def library(shared_workers):
     """Hold the library's hash still, so that editing the source during a test changes no outcome."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Library, "read", classmethod(lambda cls, _: cls(science="s", publishing="p")))
@@ -145,7 +145,7 @@ def test_a_second_build_runs_nothing(copy):
 def test_the_index_is_rendered_only_when_something_it_shows_changed(copy, monkeypatch):
     from soa_evidence.publish import index
 
-    monkeypatch.setattr(index, "render", lambda entries: f"<p>{[e['status'] for e in entries]}</p>")
+    monkeypatch.setattr(index, "render", lambda entries, **_: f"<p>{[e['status'] for e in entries]}</p>")
     assert "<!doctype" in build.write_index(copy).read_text().lower()  # nothing changed: not rendered again
     (copy.report("two") / "index.html").unlink()
     assert build.write_index(copy).read_text() == "<p>['published', 'not built', 'failed', 'failed']</p>"
