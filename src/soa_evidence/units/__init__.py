@@ -6,6 +6,7 @@ Importing this package loads neither PyMC nor a sampler; that happens inside `fi
 from soa_evidence.units import (
     adjusted_gain,
     agreement,
+    area_gradient,
     binomial,
     case_mix,
     classes,
@@ -35,6 +36,7 @@ from soa_evidence.units.contrasts import margins
 __all__ = [
     "adjusted_gain",
     "agreement",
+    "area_gradient",
     "binomial",
     "case_mix",
     "classes",
