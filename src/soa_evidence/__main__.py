@@ -1,4 +1,4 @@
-"""The command line: build, list, check, check-registry, new, seal, clean, ingest."""
+"""The command line: build, list, check, check-registry, new, seal, briefing, clean, ingest."""
 
 from __future__ import annotations
 
@@ -100,6 +100,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, list[str]]]:
     add("id", metavar="ID", help="id of the new report, e.g. shoulder-readmission")
     add = command("seal", _seal, "Seal what is built as an edition, for later ones to be compared with.")
     add("name", metavar="NAME", help="its month or day, e.g. 2026-11-22")
+    add = command("briefing", _briefing, "Print the built briefing as PDF, one side of A4, by a Chromium.")
+    add("--browser", metavar="FILE", help="the Chromium to use (default: the first found)")
     command("clean", _clean, "Remove built pages and build state; numbers.json and run.json stay.")
     add = command("ingest", _ingest, "Build evidence packages from official releases.")
     add("source", metavar="SOURCE", help="which release; a wrong name lists them all")
@@ -177,6 +179,16 @@ def _seal(given: argparse.Namespace) -> int:
 
     project = Project.find()
     print(f"Sealed {edition.seal(project, given.name).relative_to(project.root)}. Commit it.")
+    return 0
+
+
+def _briefing(given: argparse.Namespace) -> int:
+    from soa_evidence.publish import briefing
+    from soa_evidence.publish.project import Project
+
+    project = Project.find()
+    for path in briefing.pdf(project, browser=given.browser):
+        print(f"printed {path.relative_to(project.root)}")
     return 0
 
 

@@ -11,7 +11,7 @@ from soa_evidence.errors import CatalogueError
 __all__ = ["Project"]
 
 #: What `clean` removes from a report's folder; numbers.json and run.json are the committed edition.
-BUILT = ("index.html", "figures", "tables", "derived")
+BUILT = ("index.html", "briefing.html", "briefing.pdf", "figures", "tables", "derived")
 
 
 @dataclass(frozen=True)
