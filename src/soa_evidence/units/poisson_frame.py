@@ -145,7 +145,9 @@ def _require_expected(frame: pd.DataFrame, column: str) -> None:
     values = frame[column]
     kinds = pd.api.types
     if kinds.is_bool_dtype(values) or not kinds.is_numeric_dtype(values):
-        raise InputError(f"Column '{column}' holds {values.dtype} values; expected numbers of events above 0.")
+        raise InputError(
+            f"Column '{column}' holds {values.dtype} values; expected numbers of events above 0."
+        )
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
     broken = ~(np.isfinite(numbers) & (numbers > 0))
     if broken.any():

@@ -236,9 +236,7 @@ def _propose(
     return at, prior + likelihood - log_q, likelihood
 
 
-def _common(
-    values: FloatArray, mean: float, sd: float, apart: float, rng: np.random.Generator
-) -> FloatArray:
+def _common(values: FloatArray, mean: float, sd: float, apart: float, rng: np.random.Generator) -> FloatArray:
     """Draw what is common to classes given their values, (S, G)."""
     precision = sd**-2 + values.shape[1] * apart**-2
     centre = (mean * sd**-2 + values.sum(axis=1) * apart**-2) / precision
