@@ -48,7 +48,8 @@ def test_earlier_commissioners_are_followed_and_unknown_ones_left_out(made):
     _, places, areas, _ = made
     assert places.areas["name"].tolist() == ["Southport", "Manchester"]
     codes = pd.Series(["00W", "14L", "09X", "13Q"])
-    assert places.of(codes).tolist()[:2] == ["14L", "14L"] and places.of(codes).isna().tolist()[2:] == [
+    assert places.of(codes).tolist()[:2] == ["14L", "14L"]
+    assert places.of(codes).isna().tolist()[2:] == [
         True,
         True,
     ]
@@ -125,5 +126,5 @@ def test_a_file_of_the_other_kind_is_refused():
 def test_the_command_says_what_it_needs(tmp_path):
     from soa_evidence.errors import InputError
 
-    with pytest.raises(InputError, match="made from 3 path.*the PROMs packs; populations; deprivation"):
+    with pytest.raises(InputError, match=r"made from 3 path.*the PROMs packs; populations; deprivation"):
         ingest.ingest("nhs-proms-deprivation", [tmp_path], tmp_path)

@@ -39,7 +39,8 @@ def test_a_line_without_noise_is_found_exactly():
     assert result.slope.mean[0] == pytest.approx(-0.5)
     assert result.slope.covariance[0, 0] == pytest.approx(0, abs=1e-20)
     row = result.table.iloc[0]
-    assert row["correlation"] == pytest.approx(-1) and row["chance"] == 0
+    assert row["correlation"] == pytest.approx(-1)
+    assert row["chance"] == 0
     assert result.implied(gap(), through="shown").mean[0] == pytest.approx(-6.0)
 
 
@@ -87,7 +88,9 @@ def test_a_benchmark_is_unrecorded_severity_of_the_same_size():
     exposure = result.implied(gap(), through="shown").mean[0]
     for apart in (20.0, 30.0):
         cut = result.benchmark("event", risk=0.1, exposure_gap=exposure, apart=apart)
-        assert cut.higher_exposed and cut.risk_ratio > 1 and cut.imbalance < 0
+        assert cut.higher_exposed
+        assert cut.risk_ratio > 1
+        assert cut.imbalance < 0
         factor = unmeasured_severity._factor(cut.risk_ratio, cut.share, cut.imbalance)
         assert 0.1 / factor - 0.1 == pytest.approx(moved, rel=1e-6)
 
@@ -96,7 +99,9 @@ def test_a_benchmark_turns_over_where_exposure_lowers_the_risk():
     result = area_gradient.fit(areas(other=-0.002), **COLUMNS)
     cut = result.benchmark("event", risk=0.1, exposure_gap=-6.0, apart=30, exposed=0.4)
     assert not cut.higher_exposed
-    assert cut.imbalance == pytest.approx(0.2) and cut.share == pytest.approx(0.6) and cut.risk_ratio > 1
+    assert cut.imbalance == pytest.approx(0.2)
+    assert cut.share == pytest.approx(0.6)
+    assert cut.risk_ratio > 1
 
 
 def test_order_names_and_scale_do_not_matter():
@@ -111,7 +116,8 @@ def test_order_names_and_scale_do_not_matter():
 
 def test_results_show_themselves_and_warn_of_few_areas():
     result = area_gradient.fit(areas(count=8), **COLUMNS)
-    assert "shown" in repr(result) and "<table" in result._repr_html_()
+    assert "shown" in repr(result)
+    assert "<table" in result._repr_html_()
     assert result.checks[0].verdict == "warn"
     lone = areas()
     lone.loc[lone["area"] == "A0", ["x", "n"]] = 400.0, 9000
