@@ -117,7 +117,7 @@ def log_likelihood(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Target:
-    """The posterior of (class levels, class log spreads[, log period spread]), common parts integrated out."""
+    """The posterior of (class levels, class log spreads[, log period spread]), common part integrated out."""
 
     counts: Counts
     priors: PoissonPriors
