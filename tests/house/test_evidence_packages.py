@@ -13,7 +13,7 @@ from soa_evidence import evidence
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "evidence"
 RAW = ROOT.parent / "shared" / "data"
-TOTAL_BYTES = 6_000_000
+TOTAL_BYTES = 10_000_000
 #: Loading checks every cell; it usually takes six times as long as the mere reading of the table.
 LOAD_IN_READINGS = 25
 KEY = ["provider_code", "year", "joint", "procedure"]
