@@ -67,15 +67,15 @@ def test_each_side_is_listed_beside_what_chance_would_do():
     assert better.startswith(
         "The whole interval lies on the better side of the national average in 1 of 2 outcomes;"
     )
-    assert "Gain after a: 18.0 (16.0 to 19.0) against" in better
+    assert "Gain after a: 18.0 (16.0 to 19.0) against 15.0 points, from 40 answers." in better
     assert "Readmission" not in better
     assert (
         "Readmission after a: 60 (50 to 70) against"
         in unit_words.apart(found, "worse", ledger, **SHARED).text
     )
-    assert "at most about 0.1 would leave it out by chance" in unit_words.summary(
-        found, **SHARED
-    ).text.replace("At", "at")
+    assert (
+        "Of so many intervals about 0.1 miss the truth by chance" in unit_words.summary(found, **SHARED).text
+    )
 
 
 def test_the_best_of_several_is_told_with_luck():

@@ -1,12 +1,12 @@
 """How the patients of one unit fare, outcome by outcome, beside its class and the nation.
 
     apart       the unit's 95 % interval leaves out the nation's value; better or worse by its side of it
-    by chance   5 % of the rows: at most so many would be apart of a unit that is like the nation in all
+    by chance   5 % of the rows: so many 95 % intervals miss what they should hold
     best alike  of the units whose patients are most alike, the one with the best estimate on an outcome
 
-Estimates come from a hierarchical model, which draws small units towards their class. So fewer rows than 5 %
-are apart by chance, and the best of ten is less exaggerated than it would be by crude rates; it is still the
-best of ten partly by luck.
+Estimates come from a hierarchical model, which draws small units towards their class. So a unit with few
+answers may be apart because its class is, and the best of ten is less exaggerated than it would be by crude
+rates; it is still the best of ten partly by luck.
 
 When not to use it: to rank units, or to say that one unit is better than another. It says where to look.
 
@@ -50,7 +50,7 @@ class ProfileOutcomesResult:
         units alike, `own` (the estimate of the unit itself), `ahead` (whether the other's is better), and
         `among`, how many of the units alike have an answer. Outcomes that none of them has are left out.
     by_chance : float
-        Most rows that would be apart if the unit were like the nation in all.
+        How many of the intervals are expected to miss the truth.
     checks : tuple of Check
     """
 
