@@ -5,6 +5,7 @@ Nothing here estimates. Every object shows itself in a notebook through a MIME b
 """
 
 from soa_evidence.reporting import (
+    case,
     figures,
     findings,
     formats,
@@ -29,6 +30,7 @@ __all__ = [
     "Numbers",
     "PublishedReport",
     "Sentence",
+    "case",
     "checks",
     "citations",
     "derived",

@@ -6,6 +6,7 @@ Importing this package loads neither PyMC nor a sampler; that happens inside `fi
 from soa_evidence.units import (
     adjusted_gain,
     agreement,
+    area_gradient,
     binomial,
     case_mix,
     classes,
@@ -21,6 +22,7 @@ from soa_evidence.units import (
     joint,
     operations,
     ordinal,
+    poisson,
     prediction_accuracy,
     profile,
     profile_outcomes,
@@ -37,6 +39,7 @@ from soa_evidence.units.contrasts import margins
 __all__ = [
     "adjusted_gain",
     "agreement",
+    "area_gradient",
     "binomial",
     "case_mix",
     "classes",
@@ -53,6 +56,7 @@ __all__ = [
     "margins",
     "operations",
     "ordinal",
+    "poisson",
     "prediction_accuracy",
     "profile",
     "profile_outcomes",
