@@ -130,3 +130,20 @@ def test_the_strip_shows_known_levels_in_per_cent():
     assert strip[["label", "estimate", "nation", "group"]].to_numpy().tolist() == [
         ["Women", 60.0, 50.0, "NHS general, large"]
     ]
+
+
+def test_names_of_outcomes_are_short_and_stay_apart():
+    long = [
+        "Readmission after a first hip replacement",
+        "Readmission after a first knee replacement",
+        "Readmission after revision of a hip replacement",
+        "Gain in the joint score after revision of a knee replacement",
+        "Something else",
+    ]
+    assert unit_words.short_names(long) == [
+        "Readmission, first hip",
+        "Readmission, first knee",
+        "Readmission, hip revision",
+        "Gain, knee revision",
+        "Something else",
+    ]

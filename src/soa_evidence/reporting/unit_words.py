@@ -18,7 +18,7 @@ from soa_evidence.results import Check
 
 __all__ = [
     "apart", "case_mix_strip", "claim", "covered", "luck_of_the_best", "numbers", "ordinal", "rank_spans",
-    "summary",
+    "short_names", "summary",
 ]  # fmt: skip
 
 #: Names of a row's values in the ledger, and their columns.
@@ -93,6 +93,17 @@ def case_mix_strip(mix: pd.DataFrame, *, group: str) -> pd.DataFrame:
     rows = at.loc[[key for key in _LEVELS if key in at.index]]
     shown = (rows[["share", "lower", "upper", "nation"]] * 100).rename(columns={"share": "estimate"})
     return shown.assign(label=[_LEVELS[key] for key in rows.index], group=group).reset_index(drop=True)
+
+
+def short_names(outcomes: Iterable[str]) -> list[str]:
+    """Return names of outcomes short enough to stay whole on a phone: "Readmission, first hip"."""
+    short = []
+    for told in outcomes:
+        what, _, operation = told.partition(" after ")
+        joint = next((joint for joint in ("hip", "knee") if f" {joint} " in f" {operation} "), "")
+        kind = f"{joint} revision" if "revision" in operation else f"first {joint}"
+        short.append(f"{what.removesuffix(' in the joint score')}, {kind}" if joint else told)
+    return short
 
 
 def numbers(
