@@ -2,7 +2,8 @@
 
     apart       the unit's 95 % interval leaves out the nation's value; better or worse by its side of it
     by chance   5 % of the rows: so many 95 % intervals miss what they should hold
-    best alike  of the units whose patients are most alike, the one with the best estimate on an outcome
+    best alike  of the units whose patients are most alike, the one with the best estimate on an outcome,
+                among those with at least 30 answers
 
 Estimates come from a hierarchical model, which draws small units towards their class. So a unit with few
 answers may be apart because its class is, and the best of ten is less exaggerated than it would be by crude
@@ -48,7 +49,7 @@ class ProfileOutcomesResult:
     best_alike : DataFrame
         One row an outcome of the table: outcome, unit, patients, estimate, lower, upper of the best among the
         units alike, `own` (the estimate of the unit itself), `ahead` (whether the other's is better), and
-        `among`, how many of the units alike have an answer. Outcomes that none of them has are left out.
+        `among`, how many of the units alike have answers enough. Outcomes where none has are left out.
     by_chance : float
         How many of the intervals are expected to miss the truth.
     checks : tuple of Check
@@ -157,7 +158,7 @@ def _verdicts(own: pd.DataFrame) -> list[str]:
 def _best(others: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
     found = []
     for row in own.to_dict("records"):
-        rivals = others[(others["outcome"] == row["outcome"]) & (others["patients"] > 0)]
+        rivals = others[(others["outcome"] == row["outcome"]) & (others["patients"] >= FEW_PATIENTS)]
         if rivals.empty:
             continue
         lower = row["better"] == "lower"
