@@ -67,15 +67,15 @@ def test_each_side_is_listed_beside_what_chance_would_do():
     assert better.startswith(
         "The whole interval lies on the better side of the national average in 1 of 2 outcomes;"
     )
-    assert "Gain after a: 18.0 (16.0 to 19.0) against" in better
+    assert "Gain after a: 18.0 (16.0 to 19.0) against 15.0 points, from 40 answers." in better
     assert "Readmission" not in better
     assert (
         "Readmission after a: 60 (50 to 70) against"
         in unit_words.apart(found, "worse", ledger, **SHARED).text
     )
-    assert "at most about 0.1 would leave it out by chance" in unit_words.summary(
-        found, **SHARED
-    ).text.replace("At", "at")
+    assert (
+        "Of so many intervals about 0.1 miss the truth by chance" in unit_words.summary(found, **SHARED).text
+    )
 
 
 def test_the_best_of_several_is_told_with_luck():
@@ -129,4 +129,21 @@ def test_the_strip_shows_known_levels_in_per_cent():
     strip = unit_words.case_mix_strip(mix, group="NHS general, large")
     assert strip[["label", "estimate", "nation", "group"]].to_numpy().tolist() == [
         ["Women", 60.0, 50.0, "NHS general, large"]
+    ]
+
+
+def test_names_of_outcomes_are_short_and_stay_apart():
+    long = [
+        "Readmission after a first hip replacement",
+        "Readmission after a first knee replacement",
+        "Readmission after revision of a hip replacement",
+        "Gain in the joint score after revision of a knee replacement",
+        "Something else",
+    ]
+    assert unit_words.short_names(long) == [
+        "Readmission, first hip",
+        "Readmission, first knee",
+        "Readmission, hip revision",
+        "Gain, knee revision",
+        "Something else",
     ]

@@ -91,7 +91,7 @@ def rows(**changes):
         {
             "outcome": ["Readmission after a"] * 4 + ["Gain after a"] * 3,
             "unit": ["A", "B", "C", "D", "A", "B", "C"],
-            "patients": [50, 40, 0, 20, 40, 10, 10],
+            "patients": [50, 40, 0, 30, 40, 30, 30],
             "estimate": [60.0, 30.0, 10.0, 40.0, 18.0, 20.0, 17.0],
             "lower": [50.0, 20.0, 5.0, 30.0, 16.0, 18.0, 15.0],
             "upper": [70.0, 45.0, 15.0, 50.0, 19.0, 22.0, 19.0],
@@ -152,7 +152,14 @@ def test_a_unit_without_answers_has_no_rows_and_is_warned_of():
 def test_no_answer_is_not_an_outcome_and_few_are_warned_of():
     found = fit(of="C", alike=("A",))
     assert found.absent == ("Readmission after a",)
-    assert found.checks[1].observed == "1 with fewer than 30"
+    assert fit(rows(patients=29), of="C", alike=("A",)).checks[1].observed == "2 with fewer than 30"
+
+
+def test_a_unit_with_few_answers_is_never_the_best():
+    few = rows().assign(patients=rows()["patients"].where(rows()["unit"] != "B", 29))
+    best = fit(few).best_alike.set_index("outcome")
+    assert best.loc["Readmission after a", ["unit", "among"]].tolist() == ["D", 1]
+    assert fit(few, alike=("B",)).best_alike.empty
 
 
 @pytest.mark.parametrize(

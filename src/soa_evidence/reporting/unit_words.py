@@ -18,7 +18,7 @@ from soa_evidence.results import Check
 
 __all__ = [
     "apart", "case_mix_strip", "claim", "covered", "luck_of_the_best", "numbers", "ordinal", "rank_spans",
-    "summary",
+    "short_names", "summary",
 ]  # fmt: skip
 
 #: Names of a row's values in the ledger, and their columns.
@@ -95,6 +95,17 @@ def case_mix_strip(mix: pd.DataFrame, *, group: str) -> pd.DataFrame:
     return shown.assign(label=[_LEVELS[key] for key in rows.index], group=group).reset_index(drop=True)
 
 
+def short_names(outcomes: Iterable[str]) -> list[str]:
+    """Return names of outcomes short enough to stay whole on a phone: "Readmission, first hip"."""
+    short = []
+    for told in outcomes:
+        what, _, operation = told.partition(" after ")
+        joint = next((joint for joint in ("hip", "knee") if f" {joint} " in f" {operation} "), "")
+        kind = f"{joint} revision" if "revision" in operation else f"first {joint}"
+        short.append(f"{what.removesuffix(' in the joint score')}, {kind}" if joint else told)
+    return short
+
+
 def numbers(
     result: Outcomes,
     *,
@@ -124,13 +135,19 @@ def numbers(
             "method": "units.gaussian" if points else "units.binomial",
             "checks": (*(checks or {}).get(told, ()), *result.checks),
         }
+        places = formats.decimals_for(row["lower"], row["upper"])  # the unit's, so that all three read alike
         labels = {"unit": name, "class": str(row["group"]), "nation": "all units"}
         for kind, (estimate, lower, upper) in _VALUES.items():
             made = made | number(
                 row[estimate], lower=row[lower], upper=row[upper], level=0.95, interval="credible",
                 id=f"{kind}.{slug}", estimand=f"standardised {'mean gain' if points else 'risk'}",
-                label=labels[kind], unit=str(row["measured_in"]), estimand_kind="these units", **shared,
+                label=labels[kind], unit=str(row["measured_in"]), decimals=places,
+                estimand_kind="these units", **shared,
             )  # fmt: skip
+        made = made | number(
+            row["patients"], id=f"answers.{slug}", estimand="patients with an answer", label=name,
+            unit="patients", **shared,
+        )  # fmt: skip
         for column in _RANKS:
             made = made | number(
                 row[column], id=f"{column.replace('_', '-')}.{slug}", label=name,
@@ -186,10 +203,10 @@ def summary(result: Outcomes, *, population: str, evidence: Iterable[Any]) -> Se
         return sentence("no outcome of this unit can be compared with the nation.")
     count = _Counts(result, population, evidence)
     return sentence(
-        "wholly on the better side of the national average: {better} of {total} outcomes; wholly on the "
-        "worse side: {worse}. At most about {luck} would leave it out by chance; of the others these answers "
-        "cannot tell.",
-        total=count.all, better=count.of("better"), worse=count.of("worse"), luck=count.luck(1.0),
+        "the whole interval lies on the better side of the national average in {better} of {total} outcomes, "
+        "on the worse side in {worse}. Of so many intervals about {luck} miss the truth by chance; in the "
+        "other outcomes these answers cannot tell.",
+        total=count.all, better=count.of("better"), worse=count.of("worse"), luck=count.luck(),
     )  # fmt: skip
 
 
@@ -206,16 +223,16 @@ def apart(
         return sentence("no outcome of this unit can be compared with the nation.")
     count = _Counts(result, population, evidence)
     said = sentence(
-        "the whole interval lies on the {which} side of the national average in {n} of {total} outcomes; at "
-        "most about {luck} would do so by chance if the unit were like the nation in all.",
-        n=count.of(which), total=count.all, which=which, luck=count.luck(0.5),
+        "the whole interval lies on the {which} side of the national average in {n} of {total} outcomes; of "
+        "so many intervals about {luck} miss the truth by chance.",
+        n=count.of(which), total=count.all, which=which, luck=count.luck(),
     )  # fmt: skip
     for row in (result.better if which == "better" else result.worse).to_dict("records"):
         slug, told = safe.slug(row["outcome"]), str(row["outcome"])
         said = sentence(
-            "{said} {what}: {own:both} against {nation} {unit}.",
-            said=said, what=told, own=ledger[f"unit.{slug}"], nation=ledger[f"nation.{slug}"],
-            unit=_words(str(row["measured_in"])),
+            "{said} {what}: {own:both} against {nation} {unit}, from {n} answers.",
+            said=said, what=told, n=ledger[f"answers.{slug}"], own=ledger[f"unit.{slug}"],
+            nation=ledger[f"nation.{slug}"], unit=_words(str(row["measured_in"])),
         )  # fmt: skip
     return said
 
@@ -240,9 +257,9 @@ class _Counts:
         told = "outcomes apart from the nation"
         return number(len(rows), id=f"apart.{which}", estimand=told, label=which, **self._shared)
 
-    def luck(self, share: float) -> Given:
-        shown = formats.fixed(self._result.by_chance * share, 1)
-        return given(shown, why="one in twenty of the outcomes compared, half of them on each side, rounded")
+    def luck(self) -> Given:
+        shown = formats.fixed(self._result.by_chance, 1)
+        return given(shown, why="one in twenty of the outcomes compared, rounded")
 
 
 def luck_of_the_best(result: Outcomes, *, population: str, evidence: Iterable[Any]) -> Sentence:

@@ -1,12 +1,13 @@
 """How the patients of one unit fare, outcome by outcome, beside its class and the nation.
 
     apart       the unit's 95 % interval leaves out the nation's value; better or worse by its side of it
-    by chance   5 % of the rows: at most so many would be apart of a unit that is like the nation in all
-    best alike  of the units whose patients are most alike, the one with the best estimate on an outcome
+    by chance   5 % of the rows: so many 95 % intervals miss what they should hold
+    best alike  of the units whose patients are most alike, the one with the best estimate on an outcome,
+                among those with at least 30 answers
 
-Estimates come from a hierarchical model, which draws small units towards their class. So fewer rows than 5 %
-are apart by chance, and the best of ten is less exaggerated than it would be by crude rates; it is still the
-best of ten partly by luck.
+Estimates come from a hierarchical model, which draws small units towards their class. So a unit with few
+answers may be apart because its class is, and the best of ten is less exaggerated than it would be by crude
+rates; it is still the best of ten partly by luck.
 
 When not to use it: to rank units, or to say that one unit is better than another. It says where to look.
 
@@ -48,9 +49,9 @@ class ProfileOutcomesResult:
     best_alike : DataFrame
         One row an outcome of the table: outcome, unit, patients, estimate, lower, upper of the best among the
         units alike, `own` (the estimate of the unit itself), `ahead` (whether the other's is better), and
-        `among`, how many of the units alike have an answer. Outcomes that none of them has are left out.
+        `among`, how many of the units alike have answers enough. Outcomes where none has are left out.
     by_chance : float
-        Most rows that would be apart if the unit were like the nation in all.
+        How many of the intervals are expected to miss the truth.
     checks : tuple of Check
     """
 
@@ -157,7 +158,7 @@ def _verdicts(own: pd.DataFrame) -> list[str]:
 def _best(others: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
     found = []
     for row in own.to_dict("records"):
-        rivals = others[(others["outcome"] == row["outcome"]) & (others["patients"] > 0)]
+        rivals = others[(others["outcome"] == row["outcome"]) & (others["patients"] >= FEW_PATIENTS)]
         if rivals.empty:
             continue
         lower = row["better"] == "lower"
