@@ -5,7 +5,7 @@ Run: ``python -m tests.calibration.programmes``; writes programmes.csv beside it
 Every simulated country has 40 units over 8 years, 3 of which take part from the sixth. A unit's values hang
 together from year to year (0.5), sizes differ tenfold, and chance in a value is 8 / sqrt(size). Worlds:
 
-null       units take part at random, nothing happens
+nothing    units take part at random, nothing happens
 sized      the three that take part are the smallest: the noisiest
 low        the three lowest of the years before take part, nothing happens: only regression to the mean
 effect     taken part at random, values rise by 2
@@ -26,7 +26,7 @@ from soa_evidence.pathways import difference_in_differences, regression_to_mean,
 
 HERE = Path(__file__).parent
 REPLICATES = 60
-WORLDS = ("null", "sized", "low", "effect")
+WORLDS = ("nothing", "sized", "low", "effect")
 UNITS, YEARS, START, TOOK, LIFT = 40, 8, 5, 3, 2.0
 
 
