@@ -56,6 +56,7 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.rates_calibration
 	$(RUN)/python -m tests.calibration.referral_bias
 	$(RUN)/python -m tests.calibration.units_volume
+	$(RUN)/python -m tests.calibration.programmes
 	$(RUN)/python -m tests.calibration.units_spread
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/

@@ -53,6 +53,8 @@ class DifferenceResult:
         Event study: each year against the last before the start (which is not among the labels).
     p_value : float
         Place of the effect among placebo groups.
+    place : Estimates
+        The same as a number to publish, with its Monte Carlo error.
     placebo_groups : array
         Their effects.
     placebo_years : DataFrame
@@ -69,6 +71,7 @@ class DifferenceResult:
     cluster_robust: Estimates
     by_year: Estimates
     p_value: float
+    place: Estimates
     placebo_groups: FloatArray
     placebo_years: pd.DataFrame
     trend_p_value: float
@@ -196,6 +199,7 @@ def fit(
             np.hstack([_around(*pair) for pair in event.values()]),
         ),
         p_value=p,
+        place=placebo.place(p, len(groups), METHOD, checks),
         placebo_groups=groups,
         placebo_years=earlier,
         trend_p_value=trend,

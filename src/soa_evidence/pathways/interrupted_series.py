@@ -109,11 +109,11 @@ def fit(
     rates_frame.require_columns(frame, [time, value], "the series")
     ordered = frame.sort_values(time).reset_index(drop=True)
     if (twice := ordered[time].duplicated()).any():
-        raise InputError(f"Time {ordered[time][twice].iloc[0]!r} has two rows; expected one a time.")
+        raise InputError(f"Time {ordered[time][twice].iloc[0]} has two rows; expected one a time.")
     y = rates_frame.amounts(ordered, value, signed=True)
     times = list(ordered[time])
     if start not in times:
-        raise InputError(f"start={start!r} is not in '{time}' ({times[0]!r} to {times[-1]!r}).")
+        raise InputError(f"start={start!r} is not in '{time}' ({times[0]} to {times[-1]}).")
     n, s = len(y), times.index(start)
     least = 2 if turn else 1
     if s < 2 or n - s < least or n < (5 if turn else 4):

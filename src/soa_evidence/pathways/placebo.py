@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError
+from soa_evidence.results import Check, Estimates
 
-__all__ = ["FEWEST", "effects", "groups", "p_value", "require_count", "scales"]
+__all__ = ["FEWEST", "effects", "groups", "p_value", "place", "require_count", "scales"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -91,3 +92,17 @@ def p_value(effect: float, placebos: FloatArray) -> float:
     """Return where |effect| stands among |placebos|, ties counted against it."""
     slack = 1e-12 * max(abs(effect), 1e-300)
     return float((1 + (np.abs(placebos) >= abs(effect) - slack).sum()) / (1 + len(placebos)))
+
+
+def place(p: float, count: int, method: str, checks: tuple[Check, ...]) -> Estimates:
+    """Return the p value as estimates, with the error that comes of having drawn `count` groups."""
+    return Estimates(
+        estimand="share of groups outside the programme with an effect as large",
+        labels=("placebo groups",),
+        unit="probability",
+        method=method,
+        mean=np.array([p]),
+        covariance=np.array([[p * (1 - p) / (count + 1)]]),
+        interval="Monte Carlo",
+        checks=checks,
+    )

@@ -112,7 +112,7 @@ def read(
     for given in (start, *leave_out):
         if given not in years:
             raise InputError(
-                f"{given!r} is not among the years of '{year}' ({years[0]} to {years[-1]})."
+                f"{given} is not among the years of '{year}' ({years[0]} to {years[-1]})."
                 f"{nearest(given, years)}"
             )
     long = pd.DataFrame(
@@ -125,7 +125,7 @@ def read(
     long["inverse"] = 1 / rates_frame.amounts(frame, size, zero=False) if size else 0.0
     if (twice := long.duplicated(["unit", "year"])).any():
         row = long[twice].iloc[0]
-        raise InputError(f"Unit {row['unit']!r} has two rows for {row['year']!r}; expected one.")
+        raise InputError(f"Unit {row['unit']!r} has two rows for {row['year']}; expected one.")
     used = [y for y in years if y not in set(leave_out)]
     wide = long[long["year"].isin(used)].pivot_table(index="unit", columns="year", values="value")
     whole = wide.dropna()
@@ -136,7 +136,7 @@ def read(
     before = np.array([y < start for y in used])
     took_part = np.array([name in set(treated) for name in whole.index])
     if not before.any() or before.all():
-        raise InputError(f"start={start!r} leaves no year {'before' if not before.any() else 'after'} it.")
+        raise InputError(f"start={start} leaves no year {'before' if not before.any() else 'after'} it.")
     if (~took_part).sum() < max(FEWEST_COMPARED, took_part.sum() + 1):
         raise InputError(
             f"{int((~took_part).sum())} whole units did not take part; expected at least "

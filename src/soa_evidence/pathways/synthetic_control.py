@@ -55,6 +55,8 @@ class SyntheticResult:
         Gap in each year.
     p_value : float
         Place of the effect among placebo groups.
+    place : Estimates
+        The same as a number to publish, with its Monte Carlo error.
     placebo_groups : array
     placebo_years : DataFrame
         start, effect: earlier starts, on years before the real one.
@@ -71,6 +73,7 @@ class SyntheticResult:
     effect: Estimates
     by_year: Estimates
     p_value: float
+    place: Estimates
     placebo_groups: FloatArray
     placebo_years: pd.DataFrame
     donors: pd.DataFrame
@@ -191,6 +194,7 @@ def fit(
         ),
         by_year=made("gap to the synthetic control", [str(y) for y in panel.years], gap, gaps),
         p_value=p,
+        place=placebo.place(p, len(groups), METHOD, checks),
         placebo_groups=groups,
         placebo_years=_earlier(panel, target, others, shift, ridge),
         donors=pd.DataFrame({"unit": outside[order], "weight": found[order]}),
