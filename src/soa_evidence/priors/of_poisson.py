@@ -71,8 +71,8 @@ _DEFAULT = PoissonPriors(
         log_spread=Normal(
             mean=LOG_0_2,
             sd=0.7,
-            because="units of one kind usually differ by a standard deviation of 0.05 to 0.8 in log ratio: at "
-            "0.2 a unit one standard deviation above the middle has 22 % more events",
+            because="units of one kind usually differ by a standard deviation of 0.05 to 0.8 in log ratio: "
+            "at 0.2 a unit one standard deviation above the middle has 22 % more events",
         ),
         class_log_spread_sd=0.5,
     ),

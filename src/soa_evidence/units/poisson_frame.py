@@ -102,8 +102,8 @@ def prepare(
     empty = frame[trials].to_numpy(float) == 0
     if empty.any():
         raise InputError(
-            f"Column '{trials}', row {int(np.argmax(empty))}: 0; events cannot be expected without procedures. "
-            "Leave the row out."
+            f"Column '{trials}', row {int(np.argmax(empty))}: 0; events cannot be expected without "
+            f"procedures. Leave the row out."
         )
     for column in keys:
         require_present(frame, column)
@@ -112,8 +112,9 @@ def prepare(
     seen, due = float(frame[events].sum()), float(frame[expected].sum())
     if not 1 / FURTHEST <= max(seen, 0.5) / due <= FURTHEST:
         raise InputError(
-            f"'{events}' add up to {seen:g} and '{expected}' to {due:g}, a ratio beyond {FURTHEST:g}; expected "
-            "events are counts on the scale of those seen. For time at risk, give it times a reference rate."
+            f"'{events}' add up to {seen:g} and '{expected}' to {due:g}, a ratio beyond {FURTHEST:g}; "
+            "expected events are counts on the scale of those seen. For time at risk, give it times a "
+            "reference rate."
         )
     kept = frame[[*keys, events, expected, trials]].assign(**{key: frame[key].astype(str) for key in keys})
     if period is not None:
@@ -145,14 +146,16 @@ def _require_expected(frame: pd.DataFrame, column: str) -> None:
     values = frame[column]
     kinds = pd.api.types
     if kinds.is_bool_dtype(values) or not kinds.is_numeric_dtype(values):
-        raise InputError(f"Column '{column}' holds {values.dtype} values; expected numbers of events above 0.")
+        raise InputError(
+            f"Column '{column}' holds {values.dtype} values; expected numbers of events above 0."
+        )
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
     broken = ~(np.isfinite(numbers) & (numbers > 0))
     if broken.any():
         at = int(np.argmax(broken))
         raise InputError(
-            f"Column '{column}', row {at}: {values.iloc[at]}; expected a number of events above 0. Leave a row "
-            "without patients out."
+            f"Column '{column}', row {at}: {values.iloc[at]}; expected a number of events above 0. Leave a "
+            "row without patients out."
         )
 
 
@@ -179,7 +182,7 @@ def _require_least(
     twice = frame[unit].duplicated().to_numpy()
     if twice.any():
         raise InputError(
-            f"Row {int(np.argmax(twice))}: unit {frame[unit].iloc[int(np.argmax(twice))]!r} has several rows; "
-            "with at_least each unit has one, because each count was cut off by itself."
+            f"Row {int(np.argmax(twice))}: unit {frame[unit].iloc[int(np.argmax(twice))]!r} has several "
+            "rows; with at_least each unit has one, because each count was cut off by itself."
         )
     return int(at_least)

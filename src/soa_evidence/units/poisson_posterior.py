@@ -39,6 +39,7 @@ ROUNDS = 4  # attempts at placing it
 ENOUGH = 0.5  # worth of the pilot draws at which it lies well
 SMALLEST_WORTH = 0.2  # share of draws that weights must leave
 WIDEST = 20.0  # log ratio, or log spread, beyond which nothing is evaluated
+FORBIDDEN = 1e12  # minus log density there, finite so that differences are
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,7 +118,7 @@ def log_likelihood(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Target:
-    """The posterior of (class levels, class log spreads[, log period spread]), common parts integrated out."""
+    """The posterior of (class levels, class log spreads[, log period spread]), given the data."""
 
     counts: Counts
     priors: PoissonPriors
@@ -210,7 +211,7 @@ def _place(target: _Target) -> tuple[FloatArray, FloatArray]:
 
     def slope(z: FloatArray) -> tuple[float, FloatArray]:
         prior, likelihood = target.densities(target.mean + (z + steps) @ scale.T)
-        found = -(prior + likelihood)
+        found = np.minimum(-(prior + likelihood), FORBIDDEN)
         return float(found[0]), (found[1 : k + 1] - found[k + 1 :]) / (2 * STEP)
 
     found = optimize.minimize(slope, np.zeros(k), jac=True, method="BFGS", options={"gtol": 1e-2})
@@ -236,9 +237,7 @@ def _propose(
     return at, prior + likelihood - log_q, likelihood
 
 
-def _common(
-    values: FloatArray, mean: float, sd: float, apart: float, rng: np.random.Generator
-) -> FloatArray:
+def _common(values: FloatArray, mean: float, sd: float, apart: float, rng: np.random.Generator) -> FloatArray:
     """Draw what is common to classes given their values, (S, G)."""
     precision = sd**-2 + values.shape[1] * apart**-2
     centre = (mean * sd**-2 + values.sum(axis=1) * apart**-2) / precision

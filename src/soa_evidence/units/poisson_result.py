@@ -235,9 +235,7 @@ def _log_prior(tree: Any, counts: Counts, priors: PoissonPriors) -> FloatArray:
     total = log_level_prior(posterior, priors.levels)
     if counts.by_period:
         period = priors.log_period_spread
-        total = total - 0.5 * np.square(
-            (posterior["log_period_spread"].to_numpy() - period.mean) / period.sd
-        )
+        total = total - 0.5 * np.square((posterior["log_period_spread"].to_numpy() - period.mean) / period.sd)
     return np.asarray(total)
 
 
