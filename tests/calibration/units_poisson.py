@@ -25,8 +25,8 @@ from soa_evidence.units.poisson_posterior import draw
 
 HERE = Path(__file__).parent
 SEED = 41170
-REPLICATES = 150
-DRAWS, KEPT, BINS, LEVEL = 600, 49, 10, 0.95
+REPLICATES = 80
+DRAWS, KEPT, BINS, LEVEL = 500, 49, 5, 0.95
 UNITS = {"specialist": 3, "general": 12}
 PERIODS = 3
 STUDIES = {"periods": 0, "cut off": 11}

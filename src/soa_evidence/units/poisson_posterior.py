@@ -33,6 +33,7 @@ FloatArray = NDArray[np.float64]
 
 NODES = 13
 DOF = 5.0  # of the proposal: heavier tails than the posterior's
+WIDE_SHARE, WIDER = 0.3, 2.0  # of draws from a wider proposal, and how much wider it is
 STEP = 1e-3  # of finite differences, in prior standard deviations
 PILOT = 1000  # draws by which the proposal finds its place
 ROUNDS = 4  # attempts at placing it
@@ -228,11 +229,15 @@ def _place(target: _Target) -> tuple[FloatArray, FloatArray]:
 def _propose(
     target: _Target, centre: FloatArray, lower: FloatArray, draws: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Draw from a multivariate t; return the draws, their log weights and log likelihoods."""
+    """Draw from two multivariate t; return the draws, their log weights and log likelihoods."""
     k = len(centre)
     noise = rng.standard_normal((draws, k)) / np.sqrt(rng.chisquare(DOF, (draws, 1)) / DOF)
+    # Some from a wider one: a cut-off leaves a long tail towards low rates, which is not to be missed.
+    noise = np.where(rng.random((draws, 1)) < WIDE_SHARE, WIDER * noise, noise)
     at = centre + noise @ lower.T
-    log_q = stats.multivariate_t.logpdf(noise, shape=np.eye(k), df=DOF).reshape(draws)
+    law = stats.multivariate_t(shape=np.eye(k), df=DOF)
+    narrow, wide = law.logpdf(noise).reshape(draws), law.logpdf(noise / WIDER).reshape(draws)
+    log_q = np.logaddexp(np.log1p(-WIDE_SHARE) + narrow, np.log(WIDE_SHARE) + wide - k * np.log(WIDER))
     prior, likelihood = target.densities(at)
     return at, prior + likelihood - log_q, likelihood
 

@@ -54,7 +54,8 @@ def test_the_likelihood_of_counts_that_are_cut_off_is_that_of_r(point):
     cut = pd.DataFrame(EXPECTED["cut"]).rename(columns={"y": "events", "e": "expected"})
     cut = cut.assign(unit=list("abcdef"), group=cut["g"].map({1: "general", 2: "special"}), trials=1000)
     counts = prepare(cut, **COLUMNS, period=None, at_least=11)
-    assert at(counts, EXPECTED["points"][point]) == pytest.approx(EXPECTED["truncated"][point], rel=CLOSED)
+    found = at(counts, EXPECTED["points"][point], periods=False)
+    assert found == pytest.approx(EXPECTED["truncated"][point], rel=CLOSED)
 
 
 def test_the_engines_few_nodes_are_enough():
@@ -129,6 +130,6 @@ def test_the_posterior_is_that_of_a_long_run_of_the_whole_model():
         values = values[:, int(place.rstrip("]"))] if place else values
         error = np.hypot(run["mcse"][name], run["sd"][name] / np.sqrt(0.6 * len(values)))
         assert abs(values.mean() - mean) < MONTE_CARLO * error, name
-        assert values.std() == pytest.approx(run["sd"][name], rel=0.12), name
+        assert values.std() == pytest.approx(run["sd"][name], rel=0.2), name  # 200 draws worth
         compared += 1
     assert compared == 17
