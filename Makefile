@@ -52,6 +52,7 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.hierarchical_run
 	$(RUN)/python -m tests.calibration.survivorship
 	$(RUN)/python -m tests.calibration.units_outcomes
+	$(RUN)/python -m tests.calibration.units_poisson
 	$(RUN)/python -m tests.calibration.units_joint
 	$(RUN)/python -m tests.calibration.rates_calibration
 	$(RUN)/python -m tests.calibration.referral_bias

@@ -11,8 +11,9 @@ The model, for y events where E were expected, of unit j (class g) in period t::
 `exp(level_j)` is unit j's ratio of events to what was expected of its patients. Counts vary more than a
 Poisson law allows in two ways that are told apart: units differ for good (`class_spread`), and a unit moves
 from period to period (`moved`, without which a unit's years would count as more than they say). The second
-needs periods; with one count a unit the two cannot be told apart and `level_j` carries both. `moved` is gamma
-and not log-normal because it then drops out exactly, leaving negative binomial counts, one integral a unit.
+needs periods; with one count a unit the two cannot be told apart and `level_j` carries both. `moved` is
+gamma and not log-normal because it then drops out exactly, leaving negative binomial counts and one integral
+a unit.
 
 Where only counts of at least `at_least` are published, units enter by having been published: the likelihood
 is of y given y >= at_least, the unit's level integrated out above and below the line,
@@ -157,7 +158,7 @@ def fit(
 
 
 def _data_checks(counts: Counts) -> tuple[Check, ...]:
-    """Check that no class has too few events, events are rare, and the cut-off leaves most in sight."""
+    """Check that no class has too few events, that events are rare, and what a cut-off leaves in sight."""
     fewest = class_table(counts).sort_values("events").iloc[0]
     common = float(counts.events.sum() / counts.trials.sum())
     found = [
@@ -173,8 +174,7 @@ def _data_checks(counts: Counts) -> tuple[Check, ...]:
             verdict="pass" if common <= COMMON else "warn",
             observed=f"{common:.1%}",
             expected=f"at most {COMMON:.0%}",
-            why="counts are taken as Poisson; where events are common they vary less, and intervals are "
-            "too wide",
+            why="counts are taken as Poisson; common events vary less, and intervals are then too wide",
         ),
     ]
     if counts.least:

@@ -103,7 +103,7 @@ def prepare(
     if empty.any():
         raise InputError(
             f"Column '{trials}', row {int(np.argmax(empty))}: 0; events cannot be expected without "
-            "procedures. Leave the row out."
+            f"procedures. Leave the row out."
         )
     for column in keys:
         require_present(frame, column)
@@ -113,8 +113,8 @@ def prepare(
     if not 1 / FURTHEST <= max(seen, 0.5) / due <= FURTHEST:
         raise InputError(
             f"'{events}' add up to {seen:g} and '{expected}' to {due:g}, a ratio beyond {FURTHEST:g}; "
-            "expected events are counts on the scale of those seen. "
-            "For time at risk, give it times a reference rate."
+            "expected events are counts on the scale of those seen. For time at risk, give it times a "
+            "reference rate."
         )
     kept = frame[[*keys, events, expected, trials]].assign(**{key: frame[key].astype(str) for key in keys})
     if period is not None:

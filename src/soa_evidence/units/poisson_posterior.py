@@ -33,12 +33,14 @@ FloatArray = NDArray[np.float64]
 
 NODES = 13
 DOF = 5.0  # of the proposal: heavier tails than the posterior's
+WIDE_SHARE, WIDER = 0.3, 2.0  # of draws from a wider proposal, and how much wider it is
 STEP = 1e-3  # of finite differences, in prior standard deviations
 PILOT = 1000  # draws by which the proposal finds its place
 ROUNDS = 4  # attempts at placing it
 ENOUGH = 0.5  # worth of the pilot draws at which it lies well
 SMALLEST_WORTH = 0.2  # share of draws that weights must leave
 WIDEST = 20.0  # log ratio, or log spread, beyond which nothing is evaluated
+FORBIDDEN = 1e12  # minus log density there, finite so that differences are
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,7 +119,7 @@ def log_likelihood(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Target:
-    """The posterior of (class levels, class log spreads[, log period spread]), common part integrated out."""
+    """The posterior of (class levels, class log spreads[, log period spread]), given the data."""
 
     counts: Counts
     priors: PoissonPriors
@@ -210,7 +212,7 @@ def _place(target: _Target) -> tuple[FloatArray, FloatArray]:
 
     def slope(z: FloatArray) -> tuple[float, FloatArray]:
         prior, likelihood = target.densities(target.mean + (z + steps) @ scale.T)
-        found = -(prior + likelihood)
+        found = np.minimum(-(prior + likelihood), FORBIDDEN)
         return float(found[0]), (found[1 : k + 1] - found[k + 1 :]) / (2 * STEP)
 
     found = optimize.minimize(slope, np.zeros(k), jac=True, method="BFGS", options={"gtol": 1e-2})
@@ -227,11 +229,15 @@ def _place(target: _Target) -> tuple[FloatArray, FloatArray]:
 def _propose(
     target: _Target, centre: FloatArray, lower: FloatArray, draws: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Draw from a multivariate t; return the draws, their log weights and log likelihoods."""
+    """Draw from two multivariate t; return the draws, their log weights and log likelihoods."""
     k = len(centre)
     noise = rng.standard_normal((draws, k)) / np.sqrt(rng.chisquare(DOF, (draws, 1)) / DOF)
+    # Some from a wider one: a cut-off leaves a long tail towards low rates, which is not to be missed.
+    noise = np.where(rng.random((draws, 1)) < WIDE_SHARE, WIDER * noise, noise)
     at = centre + noise @ lower.T
-    log_q = stats.multivariate_t.logpdf(noise, shape=np.eye(k), df=DOF).reshape(draws)
+    law = stats.multivariate_t(shape=np.eye(k), df=DOF)
+    narrow, wide = law.logpdf(noise).reshape(draws), law.logpdf(noise / WIDER).reshape(draws)
+    log_q = np.logaddexp(np.log1p(-WIDE_SHARE) + narrow, np.log(WIDE_SHARE) + wide - k * np.log(WIDER))
     prior, likelihood = target.densities(at)
     return at, prior + likelihood - log_q, likelihood
 

@@ -29,7 +29,7 @@ REACH = 5.0  # spreads from the class's level
 
 
 def replicate(counts: Counts, drawn: Posterior, *, seed: int) -> pd.DataFrame:
-    """Compare statistics of the data with those of data the model made; columns as `predictive.replicate`."""
+    """Compare statistics of the data with replicates'; columns as `predictive.replicate` gives."""
     rng = np.random.default_rng(seed)
     at = np.linspace(0, len(drawn.level) - 1, min(REPLICATES, len(drawn.level))).astype(int)
     group, unit = counts.group_of_unit, counts.unit
