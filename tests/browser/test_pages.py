@@ -3,12 +3,15 @@
 import base64
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pages
 import pytest
+
+from soa_evidence.publish import briefing
 
 KINDS = ("page", "withheld", "index", "claims", "changes")
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -26,6 +29,7 @@ BUILT = [
     )
     if (ROOT / "reports" / name).is_file()
 ]  # fmt: skip
+BRIEFING = ROOT / "reports" / "better-outcome-case" / "briefing.html"
 
 
 RUN_AXE = """
@@ -292,6 +296,26 @@ def test_it_prints_on_a_few_pages(browser, site, kind):
     pdf = base64.b64decode(browser.print_page())
     count = len(re.findall(rb"/Type\s*/Page\b", pdf))
     assert 1 <= count <= MOST_PAGES
+
+
+def test_the_briefing_prints_on_one_side_of_a4(browser, axe, tmp_path):
+    """With six claims as full as any: a long text in every place."""
+    page = pages.briefing(tmp_path)
+    assert briefing.pages_of(briefing.print_pdf(page, browser=shutil.which("chromium"))) == 1
+    for width in WIDTHS:
+        opened(browser, page, width)
+        assert wider_than_the_window(browser) == []
+        assert violations(browser, axe) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not BRIEFING.is_file(), reason="the case has not been built on this machine")
+def test_the_built_briefing_prints_on_one_side_of_a4(browser, axe, tmp_path):
+    copy = tmp_path / BRIEFING.name
+    copy.write_bytes(BRIEFING.read_bytes())
+    assert briefing.pages_of(briefing.print_pdf(copy, browser=shutil.which("chromium"))) == 1
+    assert violations(opened(browser, BRIEFING), axe) == []
+    assert dead_links(BRIEFING) == []
 
 
 @pytest.mark.slow
