@@ -25,7 +25,7 @@ test: $(STAMP) ## Run the linters, the type checker and all tests
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	$(RUN)/pytest -n auto --dist loadfile
+	$(RUN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 profiles: $(STAMP) ## Build the profile of every unit into reports/ (some belong to make reports already)
 	$(RUN)/soa-evidence build --family unit-profiles

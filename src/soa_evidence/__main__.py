@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -192,10 +193,14 @@ def _briefing(given: argparse.Namespace) -> int:
 
 
 def _clean(_given: argparse.Namespace) -> int:
+    from soa_evidence.publish import lock
     from soa_evidence.publish.project import Project
 
     project = Project.find()
-    for path in project.clean():
+    # where there is no build state no build is at work, and to lock would make some
+    with lock.held(project) if project.state.exists() else contextlib.nullcontext():
+        removed = project.clean()
+    for path in removed:
         print(f"removed {path.relative_to(project.root)}")
     return 0
 

@@ -153,7 +153,8 @@ def briefing(root):
             "found": f"Some of the evidence supports it, but most takes no side. Of {number} lines: {words}",
             "for": f"Wound problems after a first knee replacement: {number} per 1,000 patients.",
             "against": f"No line lies clearly on this side: {words}", "printed": f"{words}{words[:40]}",
-            "missing": [words[:75], words[:70], words[:60]], "settles": words + words[:50],
+            "size": f"{words[:70]} {number}.", "missing": [words[:75], words[:70], words[:60]],
+            "settles": words + words[:50],
             "certainty": "very low", "well": 3, "asked": 7,
             "counts": {"for": 5, "against": 2, "cannot_tell": 9, "small": 3},
         }

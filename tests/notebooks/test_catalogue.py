@@ -62,6 +62,7 @@ def test_each_report_can_be_planned_and_no_two_are_the_same():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shared_workers")
 def test_a_new_analysis_builds_as_it_comes_from_the_template(tmp_path):
     project = Project(tmp_path)
     project.analyses.mkdir()

@@ -14,7 +14,8 @@ REPORT = {"id": "case", "title": "The case", "question": "What <b> speaks for it
 CLAIM = {
     "id": "better", "name": "Better & safer", "says": "They <i>fare</i> better.",
     "found": 'Of <a class="number" href="#number-better.all">4</a> lines.', "for": "One.", "against": "None.",
-    "printed": "", "missing": ["a trial", "<script>x</script>"], "settles": "A trial.", "certainty": "low",
+    "printed": "", "size": "", "missing": ["a trial", "<script>x</script>"], "settles": "A trial.",
+    "certainty": "low",
     "well": 3, "asked": 7, "counts": {"for": 2, "against": 0, "cannot_tell": 1, "small": 0},
 }  # fmt: skip
 

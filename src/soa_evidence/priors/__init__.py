@@ -11,6 +11,7 @@ from soa_evidence.priors.of_joint import JOINT_PRIORS, JointPriors, joint
 from soa_evidence.priors.of_levels import HasLevels, LevelPriors
 from soa_evidence.priors.of_ordinal import ORDINAL_PRIORS, OrdinalPriors, ordinal
 from soa_evidence.priors.of_pathways import RATE_PRIORS, RatePriors, rates
+from soa_evidence.priors.of_poisson import POISSON_PRIORS, PoissonPriors, poisson
 from soa_evidence.priors.of_spread import SPREAD_PRIORS, SpreadPriors, spread
 from soa_evidence.priors.of_synthesis import LOG_T_DOF, SYNTHESIS_PRIORS, Spread, SynthesisPriors, synthesis
 from soa_evidence.priors.of_volume import VOLUME_PRIORS, VolumePriors, volume
@@ -22,6 +23,7 @@ __all__ = [
     "JOINT_PRIORS",
     "LOG_T_DOF",
     "ORDINAL_PRIORS",
+    "POISSON_PRIORS",
     "RATE_PRIORS",
     "SPREAD_PRIORS",
     "SYNTHESIS_PRIORS",
@@ -34,6 +36,7 @@ __all__ = [
     "LevelPriors",
     "Normal",
     "OrdinalPriors",
+    "PoissonPriors",
     "RatePriors",
     "Spread",
     "SpreadPriors",
@@ -44,6 +47,7 @@ __all__ = [
     "hierarchical",
     "joint",
     "ordinal",
+    "poisson",
     "rates",
     "spread",
     "synthesis",

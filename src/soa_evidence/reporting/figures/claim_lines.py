@@ -79,7 +79,8 @@ def _draw(canvas: Any, size: style.Size, groups: dict[str, pd.DataFrame], height
     axes.set_xlim(-_FAR - 0.25, _FAR + 0.25)
     axes.set_ylim(tall, 0)
     axes.set_yticks([])
-    style.axis(axes, label="distance from no difference, in the smallest amounts that matter")
+    far = "" if size.narrow else "distance from no difference, "
+    style.axis(axes, label=f"{far}in the smallest amounts that matter")
     axes.set_xticks([-5, -3, -1, 0, 1, 3, 5])
     axes.set_xticklabels(["5", "3", "1", "0", "1", "3", "5"])
     axes.axvspan(-1, 1, color=style.BAND, zorder=0)
