@@ -8,6 +8,7 @@ import nbformat
 import pandas as pd
 
 from soa_evidence import reporting
+from soa_evidence.publish import briefing as briefings
 from soa_evidence.publish import bundles, edition, front, index, page, record
 from soa_evidence.publish.project import Project
 from soa_evidence.reporting import figures, provenance
@@ -139,6 +140,31 @@ def write(root):
         "withheld": project.report("two") / "index.html",
         **{name.removesuffix(".html"): project.reports / name for name in made},
     }
+
+
+def briefing(root):
+    """Write a briefing of six claims, each as wordy as a report's, and return its path."""
+    words = "a comparison of all patients in the registry linked to hospital records and deaths "
+    number = '<a class="number" href="#number-x">15 fewer (24 fewer to 6 fewer)</a>'
+    claims = [
+        {
+            "id": f"claim-{at}", "name": "Better outcomes",
+            "says": f"Specialist hospitals do better: {words[:60]}.",
+            "found": f"Some of the evidence supports it, but most takes no side. Of {number} lines: {words}",
+            "for": f"Wound problems after a first knee replacement: {number} per 1,000 patients.",
+            "against": f"No line lies clearly on this side: {words}", "printed": f"{words}{words[:40]}",
+            "size": f"{words[:70]} {number}.", "missing": [words[:75], words[:70], words[:60]],
+            "settles": words + words[:50],
+            "certainty": "very low", "well": 3, "asked": 7,
+            "counts": {"for": 5, "against": 2, "cannot_tell": 9, "small": 3},
+        }
+        for at in range(6)
+    ]  # fmt: skip
+    case = bundles.Bundles(cases=({"kind": "case", "claims": claims},))
+    report = {"id": "case", "title": "The better-outcome case", "question": f"What speaks for it? {words}"}
+    path = root / briefings.PAGE
+    path.write_text(briefings.render(case, report=report, run={}), encoding="utf-8")
+    return path
 
 
 def _built(project):

@@ -4,12 +4,15 @@ import base64
 import json
 import os
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pages
 import pytest
+
+from soa_evidence.publish import briefing
 
 KINDS = ("page", "withheld", "index", "claims", "changes")
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -20,12 +23,13 @@ ROOT = Path(__file__).resolve().parents[2]
 #: One report of each kind, and the pages about all.
 KINDS_BUILT = (
     "primary-hip-readmission", "published-evidence-specialist", "published-survivorship",
-    "revision-survival-hip", "study-profile",
+    "revision-survival-hip", "study-profile", "better-outcome-case",
 )  # fmt: skip
 PAGES = ("index.html", "claims.html", "changes.html", *(f"{report}/index.html" for report in KINDS_BUILT))
 #: Where reports have been built on this machine; in CI, once they are, none may be absent.
 WHOLE = bool(os.environ.get("CI")) and (ROOT / "reports" / "index.html").is_file()
 BUILT = [ROOT / "reports" / name for name in PAGES if WHOLE or (ROOT / "reports" / name).is_file()]
+BRIEFING = ROOT / "reports" / "better-outcome-case" / "briefing.html"
 
 
 RUN_AXE = """
@@ -292,6 +296,26 @@ def test_it_prints_on_a_few_pages(browser, site, kind):
     pdf = base64.b64decode(browser.print_page())
     count = len(re.findall(rb"/Type\s*/Page\b", pdf))
     assert 1 <= count <= MOST_PAGES
+
+
+def test_the_briefing_prints_on_one_side_of_a4(browser, axe, tmp_path):
+    """With six claims as full as any: a long text in every place."""
+    page = pages.briefing(tmp_path)
+    assert briefing.pages_of(briefing.print_pdf(page, browser=shutil.which("chromium"))) == 1
+    for width in WIDTHS:
+        opened(browser, page, width)
+        assert wider_than_the_window(browser) == []
+        assert violations(browser, axe) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not BRIEFING.is_file(), reason="the case has not been built on this machine")
+def test_the_built_briefing_prints_on_one_side_of_a4(browser, axe, tmp_path):
+    copy = tmp_path / BRIEFING.name
+    copy.write_bytes(BRIEFING.read_bytes())
+    assert briefing.pages_of(briefing.print_pdf(copy, browser=shutil.which("chromium"))) == 1
+    assert violations(opened(browser, BRIEFING), axe) == []
+    assert dead_links(BRIEFING) == []
 
 
 @pytest.mark.slow

@@ -59,7 +59,9 @@ def render(bundles: Bundles, *, report: Mapping[str, str], run: Mapping[str, Any
         )
     claims = []
     for one in bundles.cases[0]["claims"]:
-        told = {name: Markup(_to_report(one[name])) for name in ("found", "for", "against", "printed")}
+        told = {
+            name: Markup(_to_report(one[name])) for name in ("found", "for", "against", "printed", "size")
+        }
         marks = [
             (sign * one["counts"][side], side, word) for side, sign, word in _SIDES if one["counts"][side]
         ]

@@ -78,6 +78,7 @@ def _brief(one: Claim) -> dict[str, Any]:
         "for": one.case_for.html,
         "against": one.case_against.html,
         "printed": one.printed_said.html if one.printed_said is not None else "",
+        "size": " ".join(said.html for said in one.size),
         "missing": list(one.missing),
         "settles": one.settles,
         "certainty": one.certainty,

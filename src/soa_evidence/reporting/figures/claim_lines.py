@@ -69,7 +69,7 @@ def claim_lines(lines: pd.DataFrame, *, id: str, title: str | Sentence, subtitle
 
 
 def _around(size: style.Size) -> float:
-    return 132.0 if size.narrow else 96.0
+    return 138.0 if size.narrow else 102.0
 
 
 def _draw(canvas: Any, size: style.Size, groups: dict[str, pd.DataFrame], height: float) -> None:
@@ -79,7 +79,8 @@ def _draw(canvas: Any, size: style.Size, groups: dict[str, pd.DataFrame], height
     axes.set_xlim(-_FAR - 0.25, _FAR + 0.25)
     axes.set_ylim(tall, 0)
     axes.set_yticks([])
-    style.axis(axes, label="distance from no difference, in the smallest amounts that matter")
+    far = "" if size.narrow else "distance from no difference, "
+    style.axis(axes, label=f"{far}in the smallest amounts that matter")
     axes.set_xticks([-5, -3, -1, 0, 1, 3, 5])
     axes.set_xticklabels(["5", "3", "1", "0", "1", "3", "5"])
     axes.axvspan(-1, 1, color=style.BAND, zorder=0)
@@ -129,15 +130,15 @@ def _key(axes: Any, size: style.Size) -> None:
         "xy": (0, 0), "xycoords": "axes fraction", "textcoords": "offset points", "va": "center",
         "fontsize": style.SMALL,
     }  # fmt: skip
-    x, y = 0.0, -46.0
+    x, y = 0.0, -54.0
     for mark in _LOOK.values():
         if size.narrow and mark.family == "small":
-            x, y = 0.0, -64.0
+            x, y = 0.0, -72.0
         axes.annotate(_SIGN[mark.family], **place, xytext=(x, y), color=mark.hue)
         axes.annotate(mark.label, **place, xytext=(x + 14, y), color=style.MUTED)
         x += 34 + 7.2 * len(mark.label)
     x = 0.0 if size.narrow else x
-    y = -82.0 if size.narrow else y
+    y = -90.0 if size.narrow else y
     axes.annotate("thick: direct, thin: indirect", **place, xytext=(x, y), color=style.MUTED)
 
 
