@@ -322,6 +322,9 @@ def test_single_results_are_counted_those_against_by_name(tmp_path):
     assert said.text == "Single published results: 1 for, 1 against, 1 neither. Against: Boyd <b>."
     assert "Boyd &lt;b&gt;" in said.html
     assert weighed(line(-9, -6)).printed_said is None
+    # a single result that contradicts is not passed over
+    both = weighed(line(-9, -6), printed=found).answer
+    assert both == "Most of the evidence supports it and none contradicts it (single published results do)"
     with pytest.raises(InputError, match=r"No published result is on 'revisions'\. Did you mean 'revision'"):
         case.single_results([report], outcomes=["revisions"])
 

@@ -116,6 +116,9 @@ class Claim(bundles.Shown):
             verb, other = ("supports", "contradicts") if told["for"] else ("contradicts", "supports")
             most = max(told["for"], told["against"]) >= half
             said = f"{'Most' if most else 'Some'} of the evidence {verb} it and none {other} it"
+            opposed = "against" if told["for"] else "for"
+            single = bool((self.printed["reading"] == opposed).any())
+            said += " (single published results do)" if single else ""
             said += "" if most else ", but most takes no side"
         elif told["small"] > half:
             said = "Any difference is small"
