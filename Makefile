@@ -12,7 +12,7 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: help reports profiles test lab lint check calibrate bench lock clean
+.PHONY: help reports profiles briefing test lab lint check calibrate bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,10 +25,13 @@ test: $(STAMP) ## Run the linters, the type checker and all tests
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	$(RUN)/pytest -n auto --dist loadfile
+	$(RUN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 profiles: $(STAMP) ## Build the profile of every unit into reports/ (some belong to make reports already)
 	$(RUN)/soa-evidence build --family unit-profiles
+
+briefing: $(STAMP) ## Print the built briefing as PDF, one side of A4 (needs a Chromium)
+	$(RUN)/soa-evidence briefing
 
 lab: $(STAMP) ## Open JupyterLab on the notebooks, kernel ready
 	$(RUN)/jupyter lab analyses
@@ -54,6 +57,7 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.rates_calibration
 	$(RUN)/python -m tests.calibration.referral_bias
 	$(RUN)/python -m tests.calibration.units_volume
+	$(RUN)/python -m tests.calibration.programmes
 	$(RUN)/python -m tests.calibration.units_spread
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/

@@ -1,8 +1,9 @@
-"""The command line: build, list, check, check-registry, new, seal, clean, ingest."""
+"""The command line: build, list, check, check-registry, new, seal, briefing, clean, ingest."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -99,6 +100,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, list[str]]]:
     add("id", metavar="ID", help="id of the new report, e.g. shoulder-readmission")
     add = command("seal", _seal, "Seal what is built as an edition, for later ones to be compared with.")
     add("name", metavar="NAME", help="its month or day, e.g. 2026-11-22")
+    add = command("briefing", _briefing, "Print the built briefing as PDF, one side of A4, by a Chromium.")
+    add("--browser", metavar="FILE", help="the Chromium to use (default: the first found)")
     command("clean", _clean, "Remove built pages and build state; numbers.json and run.json stay.")
     add = command("ingest", _ingest, "Build evidence packages from official releases.")
     add("source", metavar="SOURCE", help="which release; a wrong name lists them all")
@@ -179,11 +182,25 @@ def _seal(given: argparse.Namespace) -> int:
     return 0
 
 
-def _clean(_given: argparse.Namespace) -> int:
+def _briefing(given: argparse.Namespace) -> int:
+    from soa_evidence.publish import briefing
     from soa_evidence.publish.project import Project
 
     project = Project.find()
-    for path in project.clean():
+    for path in briefing.pdf(project, browser=given.browser):
+        print(f"printed {path.relative_to(project.root)}")
+    return 0
+
+
+def _clean(_given: argparse.Namespace) -> int:
+    from soa_evidence.publish import lock
+    from soa_evidence.publish.project import Project
+
+    project = Project.find()
+    # where there is no build state no build is at work, and to lock would make some
+    with lock.held(project) if project.state.exists() else contextlib.nullcontext():
+        removed = project.clean()
+    for path in removed:
         print(f"removed {path.relative_to(project.root)}")
     return 0
 

@@ -17,6 +17,7 @@ __all__ = [
     "InputError",
     "SoaEvidenceError",
     "nearest",
+    "require_columns",
 ]
 
 
@@ -61,3 +62,26 @@ def nearest(name: object, known: Iterable[object]) -> str:
     options = {str(k).lower(): str(k) for k in known}
     close = difflib.get_close_matches(str(name).lower(), list(options), n=1, cutoff=0.6)
     return f" Did you mean '{options[close[0]]}'?" if close else ""
+
+
+def require_columns(columns: Iterable[object], names: Iterable[object], *, what: str = "The frame") -> None:
+    """Refuse a table that lacks one of the columns asked for.
+
+    Parameters
+    ----------
+    columns
+        What the table has, such as ``frame.columns``.
+    names
+        What is asked for; the first that is not there is told, with the nearest that is.
+    what
+        What the message calls the table.
+
+    Raises
+    ------
+    InputError
+        On a column that is not there.
+    """
+    held = list(columns)
+    for name in names:
+        if name not in held:
+            raise InputError(f"{what} has no column '{name}'.{nearest(name, held)}")

@@ -8,6 +8,8 @@ from pathlib import Path
 import pages
 import pytest
 
+#: What the same browser is called on one system or another.
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 ABSENT = "no Chromium with chromedriver on this machine (Debian: apt-get install chromium chromium-driver)"
 NO_AXE = "axe-selenium-python, which brings axe-core, is not installed"
 
@@ -20,7 +22,8 @@ def _missing(reason):
 
 @pytest.fixture(scope="session")
 def browser():
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    chromedriver = shutil.which("chromedriver")
     if not (chromium and chromedriver):
         _missing(ABSENT)
     from selenium import webdriver

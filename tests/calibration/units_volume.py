@@ -4,7 +4,7 @@
 intervals cover as they say. `no within effect`: large units do better only because of whom they treat.
 `nothing`: volume has to do with nothing at all. Made-up data throughout.
 
-    python -m tests.calibration.units_volume     (a minute of one core)
+    python -m tests.calibration.units_volume     (a quarter of a minute of one core; small)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from soa_evidence.units import volume_frame, volume_posterior, volume_shapes
 
 HERE = Path(__file__).parent
 TABLE = HERE / "units_volume_coverage.csv"
-REPLICATIONS, SEED, LEVEL = 50, 40_000, 0.95
+REPLICATIONS, SEED, LEVEL = 10, 40_000, 0.95
 UNITS, YEARS = 25, 3
 PRIORS = priors.volume()
 QUANTITIES = ("between units", "within a unit", "unit log spread", "year log spread")

@@ -13,9 +13,9 @@ from soa_evidence import evidence
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "evidence"
 RAW = ROOT.parent / "shared" / "data"
-TOTAL_BYTES = 6_000_000
-# Generous: the usual time is a quarter of a second; a shared machine may be four times slower.
-LOAD_SECONDS = 2.0
+TOTAL_BYTES = 10_000_000
+#: Loading checks every cell; it usually takes six times as long as the mere reading of the table.
+LOAD_IN_READINGS = 25
 KEY = ["provider_code", "year", "joint", "procedure"]
 needs_raw = pytest.mark.skipif(
     not (RAW / "nhs_proms").is_dir(), reason="the raw NHS Digital packs are not on this machine"
@@ -53,11 +53,20 @@ def test_packages_stay_light():
     assert sum(p.stat().st_size for p in PACKAGES.rglob("*") if p.is_file()) < TOTAL_BYTES
 
 
+def processor_time(work):
+    """Least processor time of three runs: what others do on the machine hardly touches it."""
+    taken = []
+    for _ in range(3):
+        start = time.process_time()
+        work()
+        taken.append(time.process_time() - start)
+    return min(taken)
+
+
 def test_the_counts_load_quickly():
-    evidence.load("nhs-proms-units", PACKAGES)
-    start = time.perf_counter()
-    evidence.load("nhs-proms-units", PACKAGES)
-    assert time.perf_counter() - start < LOAD_SECONDS
+    reading = processor_time(lambda: pd.read_parquet(PACKAGES / "nhs-proms-units" / "data" / "cells.parquet"))
+    loading = processor_time(lambda: evidence.load("nhs-proms-units", PACKAGES))
+    assert loading < LOAD_IN_READINGS * reading
 
 
 def test_the_template_makes_a_valid_package(tmp_path):

@@ -27,7 +27,8 @@ def code(text, word):
     """Commands in a document that start with `word`, as shell words, comments left out."""
     spans = (a or b for a, b in CODE.findall(text))
     found = [piece for span in spans for piece in span.split("&&")]
-    return [words for words in (shlex.split(p, comments=True) for p in found) if words[:1] == [word]]
+    # only a command is read as one: a formula may hold a single quotation mark
+    return [shlex.split(piece, comments=True) for piece in found if piece.split()[:1] == [word]]
 
 
 def targets():

@@ -52,6 +52,21 @@ def test_a_notebook_keeps_the_rules_of_the_house(name):
     assert len(written.code) <= MOST_CODE_CELLS
 
 
+def test_samples_of_profiles_follow_the_rule_the_catalogue_states():
+    """Wholly specialist trusts, Wrightington's, and the largest general trust without a specialist site."""
+    rows = evidence.load("nhs-units", folder=PROJECT.evidence).table()
+    specialist = rows.loc[rows["unit_class"] == "specialist orthopaedic", "provider_code"]
+    wrightington = rows["specialist_orthopaedic_site_note"].fillna("").str.startswith("Wrightington Hospital")
+    plain = rows["unit_class"].str.startswith("NHS general") & (
+        rows["specialist_orthopaedic_site"] == "none known"
+    )
+    largest = rows[plain].sort_values("records").iloc[-1]["provider_code"]
+    family = catalogue.load(PROJECT).families["unit-profiles"]
+    assert len(family) == len(rows) == 295
+    samples = {str(member.values["provider"]) for member in family if member.sample}
+    assert samples == {*specialist, *rows.loc[wrightington, "provider_code"], largest}
+
+
 def test_every_notebook_is_in_the_catalogue():
     assert {report(r).notebook for r in REPORTS} == set(PROJECT.notebooks())
 
@@ -62,6 +77,7 @@ def test_each_report_can_be_planned_and_no_two_are_the_same():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shared_workers")
 def test_a_new_analysis_builds_as_it_comes_from_the_template(tmp_path):
     project = Project(tmp_path)
     project.analyses.mkdir()

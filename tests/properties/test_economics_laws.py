@@ -10,8 +10,7 @@ from soa_evidence.economics import cohort, decision, information, inputs, parame
 from tests.unit import economics_toys as toys
 from tests.unit.test_economics_decision import outcomes
 
-settings.register_profile("economics", max_examples=25, deadline=None)
-settings.load_profile("economics")
+FEW = settings(max_examples=25)
 share = st.floats(0.001, 0.05)
 utility = st.floats(0.2, 1.0)
 hazard = st.floats(0.001, 0.2)
@@ -21,6 +20,7 @@ def values(**changes):
     return toys.tiny_values(**changes)
 
 
+@FEW
 @given(hazard, share, st.floats(0.2, 3), st.sampled_from(["end", "start", "half-cycle"]))
 def test_nobody_is_lost_and_the_dead_stay_dead(rate, again, ratio, counting):
     model = toys.tiny_model(death=np.linspace(0.01, 0.3, 30), counting=counting)
@@ -31,6 +31,7 @@ def test_nobody_is_lost_and_the_dead_stay_dead(rate, again, ratio, counting):
     assert (out.revisions >= out.first_revisions - 1e-15).all()
 
 
+@FEW
 @given(hazard, st.floats(0, 2000))
 def test_equal_strategies_differ_in_nothing(rate, extra):
     out = cohort.run(toys.tiny_model(), values(constant=np.log(rate), ratio=0.0, extra=0.0))
@@ -40,6 +41,7 @@ def test_equal_strategies_differ_in_nothing(rate, extra):
     np.testing.assert_allclose(dearer.incremental("costs").draws, extra, atol=1e-9)
 
 
+@FEW
 @given(hazard, utility)
 def test_without_discounting_qalys_at_one_utility_are_that_utility_times_years(rate, u):
     model = toys.tiny_model(
@@ -50,6 +52,7 @@ def test_without_discounting_qalys_at_one_utility_are_that_utility_times_years(r
     np.testing.assert_allclose(out.qalys, u * out.life_years)
 
 
+@FEW
 @given(hazard, st.floats(0.3, 0.99))
 def test_fewer_revisions_never_cost_more_and_discounting_never_adds(rate, ratio):
     model = toys.tiny_model(death=np.full(15, 0.05))
@@ -62,6 +65,7 @@ def test_fewer_revisions_never_cost_more_and_discounting_never_adds(rate, ratio)
     assert (free.costs >= out.costs).all()
 
 
+@FEW
 @given(st.permutations(range(4)), st.integers(0, 2**31))
 def test_order_of_draws_and_scale_of_money_do_not_matter(order, seed):
     rng = np.random.default_rng(seed)
@@ -76,6 +80,7 @@ def test_order_of_draws_and_scale_of_money_do_not_matter(order, seed):
     assert one.best == two.best == ten.best
 
 
+@FEW
 @given(st.integers(0, 2**31), st.integers(2, 8))
 def test_a_frontier_is_convex_and_holds_the_best_at_every_threshold(seed, n):
     rng = np.random.default_rng(seed)
@@ -89,7 +94,7 @@ def test_a_frontier_is_convex_and_holds_the_best_at_every_threshold(seed, n):
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=3)
+@settings(max_examples=3)  # each runs a whole probabilistic analysis
 def test_a_part_is_never_worth_more_than_the_whole(seed):
     run = psa.run(toys.tiny_model(death=np.full(10, 0.05)), toys.tiny_inputs(), draws=700, seed=seed)
     groups = {

@@ -1,7 +1,7 @@
 import pytest
 
 from soa_evidence import errors
-from soa_evidence.errors import SoaEvidenceError, nearest
+from soa_evidence.errors import InputError, SoaEvidenceError, nearest, require_columns
 
 
 def test_every_error_is_one_family_with_an_exit_code_of_its_own():
@@ -31,3 +31,13 @@ def test_the_nearest_name_is_offered_only_when_it_is_near(typed, expected):
 def test_the_nearest_name_keeps_its_own_spelling_whatever_its_type():
     assert nearest("nhs general", ["NHS general", 3, None]) == " Did you mean 'NHS general'?"
     assert nearest("anything", []) == ""
+
+
+def test_a_column_that_is_not_there_is_told_with_the_nearest_that_is():
+    columns = ["events", "trials", 3]
+    require_columns(columns, ["trials", "events", 3])
+    require_columns((name for name in columns), ["trials", "events"])  # read once, looked at twice
+    with pytest.raises(InputError, match=r"^The frame has no column 'evnts'\. Did you mean 'events'\?$"):
+        require_columns(columns, ["trials", "evnts", "nothing"])
+    with pytest.raises(InputError, match=r"^The table of bands has no column 'x'\.$"):
+        require_columns(columns, ["x"], what="The table of bands")

@@ -20,6 +20,8 @@ from soa_evidence.publish.project import Project
 
 pytestmark = pytest.mark.slow  # a kernel takes a second or two to start, and there are several
 
+#: Seconds to wait for another process; only a hung one, not a busy machine, takes as long.
+PATIENCE = 300
 CATALOGUE = (
     entry("one")
     + entry("two", notebook="other", evidence="syn-other", values="{joint: knee}")
@@ -29,7 +31,7 @@ CATALOGUE = (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def library():
+def library(shared_workers):
     """Hold the library's hash still, so that editing the source during a test changes no outcome."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Library, "read", classmethod(lambda cls, _: cls(science="s", publishing="p")))
@@ -145,7 +147,7 @@ def test_a_second_build_runs_nothing(copy):
 def test_the_index_is_rendered_only_when_something_it_shows_changed(copy, monkeypatch):
     from soa_evidence.publish import index
 
-    monkeypatch.setattr(index, "render", lambda entries: f"<p>{[e['status'] for e in entries]}</p>")
+    monkeypatch.setattr(index, "render", lambda entries, **_: f"<p>{[e['status'] for e in entries]}</p>")
     assert "<!doctype" in build.write_index(copy).read_text().lower()  # nothing changed: not rendered again
     (copy.report("two") / "index.html").unlink()
     assert build.write_index(copy).read_text() == "<p>['published', 'not built', 'failed', 'failed']</p>"
@@ -254,12 +256,12 @@ def test_interrupting_stops_kernels_and_keeps_what_was_published(copy):
     running = subprocess.Popen(
         command, cwd=copy.root, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
-    _wait(lambda: marker.exists() and marker.read_text(), 90)
+    _wait(lambda: marker.exists() and marker.read_text(), PATIENCE)
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=30)
+    _, told = running.communicate(timeout=PATIENCE)
     assert (running.returncode, "Interrupted." in told, "Traceback" in told) == (130, True, False)
     kernel = int(marker.read_text())
-    _wait(lambda: not _alive(kernel), 15)
+    _wait(lambda: not _alive(kernel), PATIENCE)
     assert (copy.report("one") / "numbers.json").read_bytes() == before
 
 

@@ -8,7 +8,7 @@ import pytest
 from publish_toys import entry, make
 
 from soa_evidence.__main__ import main
-from soa_evidence.publish import execute
+from soa_evidence.publish import execute, lock
 
 GOOD = entry("one") + entry("two", values="{joint: knee}")
 
@@ -93,6 +93,18 @@ def test_clean_says_what_it_removed(inside, capsys):
     inside.state.mkdir()
     assert main(["clean"]) == 0
     assert capsys.readouterr().out == "removed .build\n"
+
+
+def test_clean_leaves_a_project_alone_while_a_build_is_at_work(inside, capsys):
+    (inside.report("one")).mkdir(parents=True)
+    page = inside.report("one") / "index.html"
+    page.write_text("x")
+    with lock.held(inside):
+        assert main(["clean"]) == 6
+        assert page.exists()
+    assert "Another build is at work in this project" in capsys.readouterr().err
+    assert main(["clean"]) == 0
+    assert not page.exists()
 
 
 def test_interrupting_is_not_a_crash(inside, monkeypatch, capsys):

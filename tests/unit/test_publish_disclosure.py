@@ -10,6 +10,7 @@ from soa_evidence import reporting
 from soa_evidence.errors import BuildError
 from soa_evidence.publish import bundles, disclosure
 from soa_evidence.publish.bundles import Bundles
+from soa_evidence.results import Check, Estimates
 
 CHECK = {
     "name": "R-hat",
@@ -166,3 +167,45 @@ def test_collects_each_kind_once_and_the_ledger_of_sentences():
 def test_refuses_a_kind_it_does_not_know():
     with pytest.raises(BuildError, match=r"kind 'number'. Did you mean 'numbers'\?"):
         bundles.collect(executed({"kind": "number"}))
+
+
+def derived_of(frame, units=None):
+    """The bundle of a derived result, as a notebook shows it."""
+    made = reporting.derived(frame, id="units", title="Units", units=units)
+    return made.bundle()[bundles.MIME]
+
+
+@pytest.mark.parametrize(
+    ("frame", "units", "where"),
+    [
+        ({"answered": [40, 3]}, {"answered": "patients"}, "derived result 'units', column 'answered'"),
+        ({"events": [0, 4]}, None, "derived result 'units', column 'events'"),
+        ({"events": [0.0, 4.0]}, {"events": "patients"}, "derived result 'units', column 'events'"),
+    ],
+)
+def test_a_derived_result_counts_enough_people(frame, units, where):
+    told = refusals(smallest=5, derived=(derived_of(pd.DataFrame(frame), units),))
+    assert [found["name"] for found in told] == [f"No small count is disclosed in {where}"]
+    assert told[0]["expected"] == "0 or at least 5"
+
+
+@pytest.mark.parametrize(
+    ("frame", "units", "smallest"),
+    [
+        ({"events": [0, 5]}, None, 5),
+        ({"events": [1, 2]}, None, 0),
+        ({"events": [float("nan"), 9]}, {"events": "patients"}, 5),
+        ({"rank": [1, 2]}, None, 5),
+        ({"events": [1.2]}, {"events": "per 1,000 patients"}, 5),
+    ],
+)
+def test_a_derived_result_with_no_small_count_passes(frame, units, smallest):
+    assert refusals(smallest=smallest, derived=(derived_of(pd.DataFrame(frame), units),)) == []
+
+
+def test_draws_published_for_others_count_nobody():
+    draws = Estimates(
+        estimand="risk", labels=("n",), unit="probability", method="m", draws=[[1.0], [2.0]],
+        interval="credible", checks=(Check(**CHECK),),
+    )  # fmt: skip
+    assert refusals(smallest=5, derived=(derived_of(draws),)) == []

@@ -34,12 +34,22 @@ def test_the_headings_are_those_of_the_house():
         (code("from typing import Any"), "code cell 7 imports 'typing'"),
         (code("x = 1", "headline"), "2 code cells are tagged 'headline'"),
         (code("x = 1") | {"execution_count": 3}, "code cell 7 holds outputs"),
+        (
+            markdown("About 12 fewer, of course."),
+            "the text 'About 12 fewer, of course.' holds the number '12'",
+        ),
+        (markdown("It was 0.5% (sic)."), "the text 'It was 0.5% (sic).' holds the number '0.5%'"),
         (markdown("## Result"), "'## Result' is not one of the fixed headings. Did you mean 'Results'?"),
     ],
 )
 def test_a_broken_rule_is_named_with_its_place(tmp_path, extra, message):
     (found,) = notebook.problems(read(tmp_path, [*cells(), extra]))
     assert found.startswith("toy.ipynb: " + message)
+
+
+def test_years_code_links_scales_and_names_are_no_typed_findings(tmp_path):
+    words = "In 2018/19 and 2020, EQ-5D by `fit(x, 3)` per 1,000: [source](https://example.org/12)."
+    assert notebook.problems(read(tmp_path, [*cells(), markdown(words)])) == []
 
 
 def test_a_missing_heading_is_named(tmp_path):

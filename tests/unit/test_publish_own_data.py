@@ -12,6 +12,8 @@ from soa_evidence.publish import build, check, disclosure, own_data
 from soa_evidence.publish.bundles import Bundles
 from soa_evidence.publish.notebook import Notebook
 
+pytestmark = pytest.mark.usefixtures("shared_workers")
+
 PARAMETERS = """\
 registry: str = "syn-toy"   # A synthetic registry by name, or the path of an extract
 seed: int = 1               # Seed

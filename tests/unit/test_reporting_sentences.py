@@ -155,3 +155,10 @@ def test_no_evidence_of_difference_is_not_evidence_of_none():
 def test_a_difference_needs_limits_and_a_margin(args, message):
     with pytest.raises(InputError, match=message):
         words.difference(**args)
+
+
+def test_what_follows_a_full_stop_begins_with_a_capital():
+    both = reporting.sentence("{one}. {two}; {two}", one="we cannot tell", two="it is likely")
+    assert both.text == "We cannot tell. It is likely; it is likely"
+    names = reporting.sentence("at {unit}.", unit="eBay's hospital")
+    assert names.text == "At eBay's hospital."

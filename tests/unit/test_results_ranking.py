@@ -13,6 +13,10 @@ def test_ranks_and_their_intervals_by_hand():
     assert table["rank_median"].tolist() == [1, 2, 3, 4, 5]
     assert table["rank_lower"].tolist() == [1, 1, 2, 4, 4]
     assert table["rank_upper"].tolist() == [2, 3, 3, 5, 5]
+    assert table["rank_expected"].tolist() == pytest.approx([4 / 3, 2, 8 / 3, 13 / 3, 14 / 3])
+    assert table["rank_loss"].tolist() == pytest.approx(
+        [np.std(places) for places in ([1, 1, 2], [2, 3, 1], [3, 2, 3], [4, 4, 5], [5, 5, 4])]
+    )
     assert table["probability_best_fifth"].tolist() == pytest.approx([2 / 3, 1 / 3, 0, 0, 0])
     assert table["probability_worst_fifth"].tolist() == pytest.approx([0, 0, 0, 1 / 3, 2 / 3])
 
@@ -50,6 +54,14 @@ def test_tied_units_share_every_place_between_them():
     assert table["rank_median"].between(2, 3).all()
     assert (table["rank_lower"] == 1).all()
     assert (table["rank_upper"] == 4).all()
+
+
+def test_no_other_place_has_a_smaller_expected_squared_loss_than_the_expected_rank():
+    risk = np.random.default_rng(3).normal(np.arange(6) / 3, 1, (500, 6))
+    table = rank_table(risk, tuple("abcdef"), better="lower")
+    places = risk.argsort(axis=1).argsort(axis=1) + 1
+    for other in np.linspace(1, 6, 21):
+        assert (((places - other) ** 2).mean(axis=0) >= table["rank_loss"].to_numpy() ** 2 - 1e-12).all()
 
 
 def test_with_fewer_than_five_units_there_is_no_best_fifth():

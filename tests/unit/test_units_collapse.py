@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from scipy import stats
 from units_toys import counts, log_likelihood, near, prepared, some_draws
 
 from soa_evidence.units.collapse import accuracy_check, collapse, log_weights, resample
+from soa_evidence.units.direct_classes import weight_check
 
 EXACT = 1e-9  # relative: sums of a few hundred terms in another order
 DIFFERENCE = 1e-5  # central differences in double precision
@@ -172,6 +174,35 @@ def test_weights_too_spread_fail_even_with_thin_tails(case):
     found = verdict(uniform, case)
     assert found.verdict == "fail"
     assert float(found.observed.split()[1].rstrip(",")) < 0.7
+
+
+@pytest.mark.parametrize("index", [0.2, 0.5, 0.9])
+def test_k_is_the_tail_index_of_the_weights_and_not_of_their_reciprocals(case, index):
+    # exp(x), x exponential of mean k, is Pareto of index k; its reciprocal is bounded, with index -1
+    log_weight = np.random.default_rng(2).exponential(index, 20_000)
+    by_weight, by_cells = weight_check(log_weight), verdict(log_weight, case)
+    for said in (by_weight.observed, by_cells.observed):
+        assert float(said.removeprefix("k ").split(",")[0].split(";")[0]) == pytest.approx(index, abs=0.12)
+    assert by_weight.verdict == ("pass" if index < 0.7 else "fail")
+
+
+def test_a_stand_in_with_tails_too_thin_is_refused():
+    # Normals stand in for Student's t on 3 degrees of freedom: one in a thousand draws carries the tail,
+    # while the reciprocal weights have tails as thin as can be.
+    rng = np.random.default_rng(3)
+    draw = 0.5 * rng.standard_normal(4000)
+    thin = weight_check(stats.t.logpdf(draw, 3) - stats.norm.logpdf(draw, scale=0.5))
+    assert thin.verdict == "fail"
+    wide = rng.standard_t(3, 4000)
+    assert weight_check(stats.norm.logpdf(wide, scale=0.5) - stats.t.logpdf(wide, 3)).verdict == "pass"
+    # light upwards though heavy downwards: draws hardly ever wanted do no harm
+    assert weight_check(-rng.exponential(0.9, 4000)).verdict == "pass"
+
+
+def test_the_same_weights_for_all_draws_are_sound_and_missing_ones_are_not():
+    assert weight_check(np.zeros(1000)).verdict == "pass"
+    assert weight_check(np.r_[np.nan, np.zeros(999)]).verdict == "fail"
+    assert weight_check(np.r_[np.inf, np.zeros(999)]).verdict == "fail"
 
 
 def test_weights_that_are_not_numbers_fail(case):

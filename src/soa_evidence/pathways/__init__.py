@@ -2,11 +2,38 @@
 
 from soa_evidence.pathways import (
     break_even,
+    capacity_needed,
     completion,
+    difference_in_differences,
     expected_use,
+    interrupted_series,
     intervention_rates,
+    queue_forecast,
     redesign,
+    regression_to_mean,
+    reported_contrast,
+    reported_wait,
     saving_forecast,
+    synthetic_control,
+    waiting_flow,
+    waiting_times,
 )
 
-__all__ = ["break_even", "completion", "expected_use", "intervention_rates", "redesign", "saving_forecast"]
+__all__ = [
+    "break_even",
+    "capacity_needed",
+    "completion",
+    "difference_in_differences",
+    "expected_use",
+    "interrupted_series",
+    "intervention_rates",
+    "queue_forecast",
+    "redesign",
+    "regression_to_mean",
+    "reported_contrast",
+    "reported_wait",
+    "saving_forecast",
+    "synthetic_control",
+    "waiting_flow",
+    "waiting_times",
+]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, require_columns
 from soa_evidence.results import Check, Estimates, checks_frame
 
 __all__ = ["BreakEvenResult", "fit"]
@@ -90,9 +90,9 @@ def fit(
         On a missing column, no lever, one named twice, a range out of order or not above 0, a target not
         above 0, or a negative running cost.
     """
-    for column in (lever, saves_low_gbp, saves_high_gbp, *([available] if available else [])):
-        if column not in frame.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(
+        frame.columns, (lever, saves_low_gbp, saves_high_gbp, *([available] if available else []))
+    )
     names = tuple(frame[lever].astype(str))
     if not names or len(set(names)) < len(names):
         raise InputError(f"Column '{lever}' holds {len(names)} levers; expected at least one, each once.")

@@ -11,7 +11,7 @@ from soa_evidence.errors import BuildError, nearest
 __all__ = ["MIME", "Bundles", "collect"]
 
 MIME = "application/vnd.soa-evidence.v1+json"
-KINDS = ("numbers", "checks", "evidence", "figure", "table", "derived", "reports", "sentence")
+KINDS = ("numbers", "checks", "evidence", "figure", "table", "derived", "reports", "sentence", "case")
 #: Kinds that bring a list of items, not one.
 WITH_ITEMS = ("numbers", "checks", "evidence", "reports")
 
@@ -33,6 +33,7 @@ class Bundles:
     derived: tuple[Item, ...] = ()
     reports: tuple[Item, ...] = ()
     sentences: tuple[Item, ...] = ()
+    cases: tuple[Item, ...] = ()
     cells: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -71,6 +72,7 @@ def collect(notebook: Any) -> Bundles:
         derived=tuple(found["derived"]),
         reports=tuple(found["reports"]),
         sentences=tuple(found["sentence"]),
+        cases=tuple(found["case"]),
         cells=cells,
     )
 

@@ -23,7 +23,7 @@ from soa_evidence.evidence.write import Written, package
 from soa_evidence.results import checks_frame
 from soa_evidence.units import case_mix, prediction_accuracy
 
-__all__ = ["build", "tables"]
+__all__ = ["build", "covariates_of", "tables", "with_outcome"]
 
 SCORES = ("oxford", "eq5d")
 STRATA = ("age_band", "sex", "comorbidities", "oxford_pre_band")
@@ -57,13 +57,14 @@ def tables(people: pd.DataFrame) -> dict[str, pd.DataFrame]:
     people = people.astype(dict.fromkeys(names, "category"))
     for (joint, procedure), group in people.groupby(["joint", "procedure"], sort=True, observed=True):
         for outcome in described.OUTCOMES:
-            here = _with_outcome(group, outcome)
+            here = with_outcome(group, outcome)
             for name, table in _one(here, str(joint), outcome).items():
                 parts[name].append(table.assign(joint=str(joint), procedure=str(procedure), outcome=outcome))
     return {name: pd.concat(found, ignore_index=True) for name, found in parts.items()}
 
 
-def _with_outcome(group: pd.DataFrame, outcome: str) -> pd.DataFrame:
+def with_outcome(group: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """Return the patients who have this outcome, with it as column ``y``."""
     if outcome in SCORES:
         both = group[f"{outcome}_post"].notna() & group[f"{outcome}_pre"].notna()
         kept = group[both]
@@ -76,7 +77,7 @@ def _with_outcome(group: pd.DataFrame, outcome: str) -> pd.DataFrame:
     return kept.assign(y=y).reset_index(drop=True)
 
 
-def _covariates(here: pd.DataFrame, joint: str, outcome: str) -> tuple[list[str], dict[str, int]]:
+def covariates_of(here: pd.DataFrame, joint: str, outcome: str) -> tuple[list[str], dict[str, int]]:
     """Everything asked before the operation that varies, and the knots of what may bend."""
     items = [f"item_{name}" for name in asked.ITEMS[joint].split()[:-1]]
     more = ["eq5d_pre"] if outcome == "eq5d" else []
@@ -88,7 +89,7 @@ def _covariates(here: pd.DataFrame, joint: str, outcome: str) -> tuple[list[str]
 
 def _one(here: pd.DataFrame, joint: str, outcome: str) -> dict[str, pd.DataFrame]:
     kind: Any = "value" if outcome in SCORES else "events"
-    wide, knots = _covariates(here, joint, outcome)
+    wide, knots = covariates_of(here, joint, outcome)
     whole = case_mix.fit(
         here,
         outcome="y",

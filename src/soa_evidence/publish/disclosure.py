@@ -7,6 +7,7 @@ of both.
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -243,6 +244,25 @@ def _counts_are_large_enough(shown: Shown) -> Iterator[Item]:
                     yield _too_small(f"table '{table['id']}', column '{name}'", row[name], limit)
 
 
+def _derived_counts_are_large_enough(shown: Shown) -> Iterator[Item]:
+    """Hold the frames published for other reports to the same limit; draws and moments count nobody."""
+    limit = max(shown.smallest.values(), default=NO_LIMIT)
+    for result in shown.bundles.derived if limit else ():
+        from soa_evidence.reporting import derived_result  # late: they load pandas
+        from soa_evidence.results import Estimates
+
+        frame = derived_result.read(base64.b64decode(result["parquet"]))
+        if isinstance(frame, Estimates):
+            continue
+        units = result.get("units") or {}
+        counts = [name for name, unit in units.items() if PEOPLE.match(unit)]
+        counts += [name for name in COUNTED if name not in units and name in frame.columns]
+        for name in counts:
+            small = [value for value in frame[name] if _small(value, limit)]
+            if small:
+                yield _too_small(f"derived result '{result['id']}', column '{name}'", small[0], limit)
+
+
 def _figures_count_enough(shown: Shown) -> Iterator[Item]:
     limit = max(shown.smallest.values(), default=NO_LIMIT)
     for figure in shown.bundles.figures if limit else ():
@@ -303,5 +323,6 @@ RULES: tuple[Callable[[Shown], Iterator[Item]], ...] = (
     _sentences_use_numbers,
     _ids_are_safe,
     _counts_are_large_enough,
+    _derived_counts_are_large_enough,
     _figures_count_enough,
 )

@@ -24,7 +24,7 @@ from soa_evidence.evidence import (
 )
 from soa_evidence.evidence.us_hospitals import medicare, new_york
 from soa_evidence.evidence.write import Written
-from soa_evidence.publish import case_mix_package
+from soa_evidence.publish import case_mix_package, deprivation_package
 
 __all__ = ["SOURCES", "ingest"]
 
@@ -64,6 +64,10 @@ SOURCES: Mapping[str, Source] = {
         needs=None, build=lambda *packs, out, classes=None: [nhs_proms.build(packs, out, classes=classes)]
     ),
     "nhs-proms-case-mix": Source(needs=None, build=lambda *packs, out: [case_mix_package.build(packs, out)]),
+    "nhs-proms-deprivation": Source(
+        needs=("the PROMs packs", "populations", "deprivation"),
+        build=lambda packs, people, poor, out: [deprivation_package.build([packs], people, poor, out)],
+    ),
     "nhs-units": Source(
         needs=("the table of provider classes",), build=lambda classes, out: [nhs_units.build(classes, out)]
     ),

@@ -1,4 +1,4 @@
-"""One build at a time in one project: two would write the same pages and the same memory.
+"""One build at a time in one project, and no cleaning meanwhile: two would write the same pages and memory.
 
 The system holds the lock for as long as the process lives, so a build that was killed leaves none behind.
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,10 @@ LOADERS = ("evidence.load", "evidence.registry.load", "evidence.case_mix.load")
 #: Loaders that also take the path of a file of one's own.
 OWN_LOADERS = LOADERS[1:]
 TAGS = ("parameters", "headline")
+#: Digits that are no finding: code, addresses of links, years, the scale of a rate, names such as EQ-5D.
+NO_FINDING = re.compile(
+    r"`[^`]*`|\]\([^)]*\)|\b(19|20)\d\d(/\d\d)?\b|\bper 1,000\b|\b[A-Za-z]+-\d+[A-Za-z]+\b"
+)
 FORBIDDEN = {
     ast.FunctionDef: "def",
     ast.AsyncFunctionDef: "async def",
@@ -199,6 +204,19 @@ def _imports(notebook: Notebook) -> Iterator[str]:
                 yield f"{cell.place} imports '{module}'; import from soa_evidence only"
 
 
+def _no_typed_numbers(notebook: Notebook) -> Iterator[str]:
+    for cell in notebook.cells:
+        if cell.kind != "markdown":
+            continue
+        for line in cell.source.splitlines():
+            found = re.search(r"[^\s(]*\d[^\s)]*", NO_FINDING.sub("", line))
+            if found:
+                yield (
+                    f"the text '{line.strip()[:60]}' holds the number '{found[0]}', which is bound to "
+                    "nothing; write it in a sentence from a result, or leave it out"
+                )
+
+
 #: The rules, each a function from notebook to messages; add one here and `check` applies it.
 RULES: tuple[Callable[[Notebook], Iterator[str]], ...] = (
     _outputs_are_stripped,
@@ -206,6 +224,7 @@ RULES: tuple[Callable[[Notebook], Iterator[str]], ...] = (
     _fixed_headings,
     _no_logic,
     _imports,
+    _no_typed_numbers,
 )
 
 

@@ -11,7 +11,7 @@ from soa_evidence.errors import CatalogueError
 __all__ = ["Project"]
 
 #: What `clean` removes from a report's folder; numbers.json and run.json are the committed edition.
-BUILT = ("index.html", "figures", "tables", "derived")
+BUILT = ("index.html", "briefing.html", "briefing.pdf", "figures", "tables", "derived")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ class Project:
         """
         folders = [p for p in self.reports.glob("*") if p.is_dir()]
         front = [self.reports / name for name in ("index.html", "claims.html", "changes.html")]
-        doomed = [self.state, *front, *(f / name for f in folders for name in BUILT)]
+        # the build state goes last: the lock that keeps builds away lies in it
+        doomed = [*front, *(f / name for f in folders for name in BUILT), self.state]
         removed = [path for path in doomed if path.exists()]
         for path in removed:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

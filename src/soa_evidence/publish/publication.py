@@ -88,12 +88,13 @@ def fail(job: Job, reasons: list[Item], *, found: Bundles | None = None, execute
 
 
 def _seal(job: Job, found: Bundles, executed: Any) -> None:
-    from soa_evidence.publish import index, page
+    from soa_evidence.publish import briefing, index, page
 
     run = _run(job, found, executed=executed) | {"answer": index.answer(found.headlines)}
     html = page.render(executed, report=job.report.meta, run=run, glossary_file=job.project.glossary)
     folder = job.project.report(job.report.id)
-    record.write_published(folder, page=html, run=run, bundles=found)
+    brief = briefing.render(found, report=job.report.meta, run=run) if found.cases else None
+    record.write_published(folder, page=html, run=run, bundles=found, briefing=brief)
     seal = job.project.results(job.report.id)
     seal.parent.mkdir(exist_ok=True)
     seal.write_text(fingerprint.results(folder), encoding="utf-8")

@@ -111,7 +111,9 @@ def read(path: Path) -> Any:
         return None
 
 
-def write_published(folder: Path, *, page: str, run: Mapping[str, Any], bundles: Bundles) -> None:
+def write_published(
+    folder: Path, *, page: str, run: Mapping[str, Any], bundles: Bundles, briefing: str | None = None
+) -> None:
     """Write everything of a published report; the page last, so that a page is never without its record."""
     _clear(folder)
     for figure in bundles.figures:
@@ -123,6 +125,8 @@ def write_published(folder: Path, *, page: str, run: Mapping[str, Any], bundles:
         _write(folder / "derived" / f"{result['id']}.parquet", base64.b64decode(result["parquet"]))
     _write(folder / "numbers.json", numbers_json(bundles))
     _write(folder / "run.json", to_json(run))
+    if briefing is not None:
+        _write(folder / "briefing.html", briefing)
     _write(folder / "index.html", page)
 
 
@@ -135,7 +139,8 @@ def write_failed(folder: Path, *, page: str, run: Mapping[str, Any]) -> None:
 
 
 def _clear(folder: Path) -> None:
-    (folder / "index.html").unlink(missing_ok=True)
+    for name in ("index.html", "briefing.html", "briefing.pdf"):
+        (folder / name).unlink(missing_ok=True)
     for name in ("figures", "tables", "derived"):
         shutil.rmtree(folder / name, ignore_errors=True)
 

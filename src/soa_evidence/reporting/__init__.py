@@ -4,7 +4,17 @@ Nothing here estimates. Every object shows itself in a notebook through a MIME b
 (`soa_evidence.reporting.bundle.MIME`) is what the publisher collects.
 """
 
-from soa_evidence.reporting import figures, findings, formats, graded, study_words, suppositions, words
+from soa_evidence.reporting import (
+    case,
+    figures,
+    findings,
+    formats,
+    graded,
+    study_words,
+    suppositions,
+    unit_words,
+    words,
+)
 from soa_evidence.reporting.citations import citations
 from soa_evidence.reporting.derived_result import derived
 from soa_evidence.reporting.kinds import kinds
@@ -20,6 +30,7 @@ __all__ = [
     "Numbers",
     "PublishedReport",
     "Sentence",
+    "case",
     "checks",
     "citations",
     "derived",
@@ -40,5 +51,6 @@ __all__ = [
     "study_words",
     "suppositions",
     "table",
+    "unit_words",
     "words",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from soa_evidence.errors import InputError, nearest
@@ -22,6 +22,8 @@ __all__ = ["Given", "Headline", "Sentence", "given", "headline", "rebuilt", "req
 
 # The scale of a rate is not a finding; it may be typed.
 _SCALE = re.compile(r"\bper 1(0|00|,000|0,000|00,000)\b")
+# What comes after it begins a sentence of its own.
+_END = re.compile(r"[.?!] $")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,9 +219,12 @@ def sentence(template: str, **values: object) -> Sentence:
 
 
 def _capitalised(pieces: Iterable[_Piece]) -> tuple[_Piece, ...]:
-    first, *rest = [piece for piece in pieces if piece.text] or [_Piece(text="")]
-    start = first.text[:1].upper() + first.text[1:]
-    return (_Piece(text=start, number=first.number, link=first.link, given=first.given), *rest)
+    """Begin the first piece, and each that follows a full stop, with a capital."""
+    said: list[_Piece] = []
+    for piece in [piece for piece in pieces if piece.text] or [_Piece(text="")]:
+        begins = not said or _END.search(said[-1].text)
+        said.append(replace(piece, text=piece.text[:1].upper() + piece.text[1:]) if begins else piece)
+    return tuple(said)
 
 
 def rebuilt(parts: Iterable[Mapping[str, str | None]], numbers: Mapping[str, Number]) -> Sentence:

@@ -1,6 +1,8 @@
 """Ranks of units with their uncertainty: never a position without its interval.
 
-Source: Goldstein and Spiegelhalter (1996), JRSS A 159:385, on why a league position needs an interval.
+Sources: Goldstein and Spiegelhalter (1996), JRSS A 159:385, on why a league position needs an interval; Laird
+and Louis (1989), Journal of Educational Statistics 14:29, for the expected rank, which has the least expected
+squared loss; Lin, Louis, Paddock and Ridgeway (2006), Bayesian Analysis 1:915, for the loss itself.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ def rank_table(
     Returns
     -------
     DataFrame
-        unit, rank_median, rank_lower, rank_upper, probability_best_fifth, probability_worst_fifth.
+        unit, rank_median, rank_lower, rank_upper, rank_expected (the mean place), rank_loss (by how many
+        places even that is off: the root of its expected squared loss), probability_best_fifth,
+        probability_worst_fifth.
     """
     order = risk if better == "lower" else -risk
     # argsort of argsort gives each unit's place; continuous draws do not tie.
@@ -46,6 +50,8 @@ def rank_table(
             "rank_median": median.astype(int),
             "rank_lower": lower.astype(int),
             "rank_upper": upper.astype(int),
+            "rank_expected": places.mean(axis=0),
+            "rank_loss": places.std(axis=0),
             "probability_best_fifth": (places <= fifth).mean(axis=0),
             "probability_worst_fifth": (places > n_units - fifth).mean(axis=0),
         }

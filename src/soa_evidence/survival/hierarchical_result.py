@@ -133,7 +133,7 @@ class HierarchicalResult:
     units : DataFrame
         One row a unit and horizon: unit, group, patients, person_years, revisions, crude_rate_per_100py,
         years, estimate, std_error, lower, upper (of `unit_risk`), rank_median, rank_lower, rank_upper,
-        probability_best_fifth, probability_worst_fifth.
+        rank_expected, rank_loss, probability_best_fifth, probability_worst_fifth.
     case_mix, case_mix_death : Estimates or None
         Log hazard ratio of each case-mix level against its factor's commonest.
     baseline : Estimates

@@ -44,8 +44,8 @@ class BinomialResult:
         Standardised risk of every unit.
     units : DataFrame
         One row a unit: unit, group, trials, events, crude_risk, estimate, std_error, lower, upper,
-        rank_median, rank_lower, rank_upper, probability_best_fifth, probability_worst_fifth. Risks are
-        probabilities.
+        rank_median, rank_lower, rank_upper, rank_expected, rank_loss, probability_best_fifth,
+        probability_worst_fifth. Risks are probabilities.
     case_mix : Estimates or None
         Log odds ratio of each case-mix level against its factor's commonest.
     classes : DataFrame

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 
 __all__ = [
     "Design",
@@ -291,8 +291,7 @@ def is_numeric(values: pd.Series[Any]) -> bool:
 
 def require(frame: pd.DataFrame, column: str) -> None:
     """Refuse a column that is not there, or twice."""
-    if column not in frame.columns:
-        raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(frame.columns, [column])
     if list(frame.columns).count(column) > 1:
         raise InputError(f"The frame has more than one column '{column}'; give each its own name.")
 

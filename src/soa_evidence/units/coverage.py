@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, require_columns
 from soa_evidence.results import Check, Estimates
 
 __all__ = ["CoverageResult", "fit"]
@@ -62,9 +62,7 @@ def fit(frame: pd.DataFrame, *, operations: str, answers: str, unit: str, group:
         with known operations.
     """
     kinds = pd.api.types
-    for column in (operations, answers, unit, group):
-        if column not in frame.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(frame.columns, (operations, answers, unit, group))
     for column in (operations, answers):
         if not (kinds.is_integer_dtype(frame[column]) or kinds.is_float_dtype(frame[column])):
             raise InputError(f"Column '{column}' holds {frame[column].dtype} values; expected counts.")

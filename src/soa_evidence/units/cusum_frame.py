@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, require_columns
 
 __all__ = ["Procedures", "ordered", "read"]
 
@@ -98,9 +98,7 @@ def read(
 
 def present(frame: pd.DataFrame, columns: list[str]) -> None:
     """Raise on a column that is not there, and on a frame without rows."""
-    for column in columns:
-        if column not in frame.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(frame.columns, columns)
     if not len(frame):
         raise InputError("The frame has no rows; give one row a procedure or a point in time.")
 

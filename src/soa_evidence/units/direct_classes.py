@@ -12,6 +12,7 @@ Checked against: the engines as a whole, in tests/reference/binomial and tests/r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ from soa_evidence.units.direct_grids import (
     settle,
     shares,
 )
+from soa_evidence.units.weights import PARETO_K_LIMIT, pareto_k
+from soa_evidence.units.weights import worth as worth_of
 
 __all__ = [
     "NOWHERE",
@@ -47,7 +50,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 NEWTON_STEPS = 8
-PARETO_K_LIMIT = 0.7
 NOWHERE = -1e9  # log density, at most, of terms that cannot be
 SMALLEST_WORTH = 0.2  # share of draws that weights must leave
 
@@ -94,6 +96,7 @@ def place_class(
     spread: float,
     information: FloatArray,
     levels: LevelPriors,
+    spread_sd: float | None = None,
 ) -> Grid | None:
     """Find the rectangle that holds a class's posterior, with the classes' common parts at their prior.
 
@@ -105,10 +108,13 @@ def place_class(
         About where the class's level lies, and its spread.
     information : array
         What each of its units' data say of its level, 1 / variance.
+    spread_sd
+        How uncertain the log spread may be; from the number of units unless given.
     """
     units = len(information)
     typical, wide = levels.log_spread, levels.class_log_spread_sd
-    spread_sd = 1 / np.sqrt(2.0 * units + 1 / (typical.sd**2 + wide**2))
+    if spread_sd is None:
+        spread_sd = 1 / np.sqrt(2.0 * units + 1 / (typical.sd**2 + wide**2))
     level_sd = np.sqrt((spread**2 + np.mean(1 / (information + spread**-2))) / units)
     outer_sd = np.hypot(typical.sd, wide)
 
@@ -244,12 +250,9 @@ def log_prior(hyper: Hyper, level: FloatArray, group: IntArray, levels: LevelPri
 
 def weight_check(weight: FloatArray) -> Check:
     """Check from log weights whether draws can stand for the exact posterior."""
-    from arviz_stats.base.array import array_stats  # not yet at the top level of ArviZ
-
-    share = shares(weight)
-    worth = float(1 / np.square(share).sum() / len(weight))
-    k = float(array_stats.psislw(weight - weight.max())[1])  # type: ignore[no-untyped-call]
-    sound = np.isfinite(weight).all() and k < PARETO_K_LIMIT and worth > SMALLEST_WORTH
+    known = bool(np.isfinite(weight).all())
+    k, worth = (pareto_k(weight), worth_of(weight)) if known else (math.nan, 0.0)
+    sound = known and k < PARETO_K_LIMIT and worth > SMALLEST_WORTH
     return Check(
         name="independent draws, Pareto k of the exact correction",
         verdict="pass" if sound else "fail",

@@ -19,7 +19,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 from soa_evidence.results import Check
 
 __all__ = ["FalseDiscoveryResult", "fit"]
@@ -80,8 +80,7 @@ def fit(
         )
     if not 0 < rate < 1:
         raise InputError(f"rate={rate}; expected a false discovery rate above 0 and below 1, such as 0.05.")
-    if p_value not in frame.columns:
-        raise InputError(f"The frame has no column '{p_value}'.{nearest(p_value, frame.columns)}")
+    require_columns(frame.columns, [p_value])
     if frame.empty:
         raise InputError("The frame has no rows, so there is nothing to flag.")
     values = pd.to_numeric(frame[p_value], errors="coerce").to_numpy(float)

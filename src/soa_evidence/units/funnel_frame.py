@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 from soa_evidence.units.funnel_limits import Kind
 
 __all__ = ["read"]
@@ -61,9 +61,7 @@ def _units(
         raise InputError(f"kind='{kind}' needs {wanted}= and takes no {unwanted}=.")
     measure = str(given[wanted])
     named = [unit] if isinstance(unit, str) else list(unit)
-    for column in [*named, size, measure, *([group] if group else [])]:
-        if column not in frame.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(frame.columns, [*named, size, measure, *([group] if group else [])])
     if len(frame) < 2:
         raise InputError(f"The frame has {len(frame)} row; a funnel needs at least two units.")
     for column in named:

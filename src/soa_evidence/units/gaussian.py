@@ -113,9 +113,12 @@ def build(sums: Sums, priors: named_priors.GaussianPriors, *, near: Near) -> Any
                 dims="term",
                 default_transform=whitened(near.case_mix, np.linalg.inv(precision)),
             )
-            pairs = (case_mix[:, None] * case_mix[None, :]).flatten()
+            # One long product and a sum: all pairs of a single term would leave a loop without inputs, which
+            # Numba cannot compile.
+            rows = pt.matmul(sums.within_case_mix.reshape(-1, len(sums.terms)), case_mix)
+            twisted = rows.reshape((len(sums.units), len(sums.terms)))
             left = left - 2 * pt.matmul(sums.within_cross, case_mix)
-            left = left + pt.matmul(sums.within_case_mix.reshape(len(sums.units), -1), pairs)
+            left = left + pt.matmul(twisted, case_mix)
             mean = mean - pt.matmul(sums.case_mix_mean, case_mix)
         prior = 0.5 * pt.exp(-2 * differ)
         dof = prior + sums.count

@@ -84,7 +84,8 @@ class GaussianResult:
         Standard deviation between patients of the same case mix at every unit.
     units : DataFrame
         One row a unit: unit, group, patients, crude_mean, crude_sd, estimate, std_error, lower, upper,
-        rank_median, rank_lower, rank_upper, probability_best_fifth, probability_worst_fifth.
+        rank_median, rank_lower, rank_upper, rank_expected, rank_loss, probability_best_fifth,
+        probability_worst_fifth.
     case_mix : Estimates or None
         Difference of each case-mix level from its factor's commonest.
     classes : DataFrame

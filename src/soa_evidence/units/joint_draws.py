@@ -31,7 +31,7 @@ from soa_evidence.results import Check, Verdict
 from soa_evidence.sampling import ESS_PER_CHAIN, R_HAT_FAIL, R_HAT_LIMIT, Settings
 from soa_evidence.units.summaries import Events, Summary
 
-__all__ = ["JointDraws", "Layers", "draw", "layers"]
+__all__ = ["JointDraws", "Layers", "add_case_mix", "draw", "layers"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -227,7 +227,7 @@ def draw(laid: Layers, priors: JointPriors, *, settings: Settings, seed: int, th
     level, mean, covariance, ratio = (np.concatenate([one[at] for one in found]) for at in range(4))
     taken = np.mean([one[4] for one in found], axis=0)
     checks = _checks(laid, settings.chains, mean, covariance, ratio, level, taken)
-    _add_case_mix(laid, level, mean, np.random.default_rng(int(seeds[-1])))
+    add_case_mix(laid, level, mean, np.random.default_rng(int(seeds[-1])))
     return JointDraws(
         level=level,
         class_level=mean,
@@ -238,7 +238,7 @@ def draw(laid: Layers, priors: JointPriors, *, settings: Settings, seed: int, th
     )
 
 
-def _add_case_mix(laid: Layers, level: FloatArray, mean: FloatArray, rng: np.random.Generator) -> None:
+def add_case_mix(laid: Layers, level: FloatArray, mean: FloatArray, rng: np.random.Generator) -> None:
     """Move units, and classes by the average of their units, for the case mix's own uncertainty."""
     for o, (s, at) in enumerate(zip(laid.summaries, laid.places, strict=True)):
         terms = len(s.case_mix)

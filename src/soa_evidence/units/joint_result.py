@@ -122,8 +122,8 @@ class JointResult:
         of outcomes if they have nothing in common, 1 if a unit is good at everything or at nothing.
     units : DataFrame
         One row a unit: unit, group, patients (most that answered any question), estimate, lower, upper of its
-        composite advantage against the reference, rank_median, rank_lower, rank_upper,
-        probability_best_fifth, probability_worst_fifth.
+        composite advantage against the reference, rank_median, rank_lower, rank_upper, rank_expected,
+        rank_loss, probability_best_fifth, probability_worst_fifth.
     outcomes : DataFrame
         outcome, better, control, units, patients, events (or None), weight.
     draws : JointDraws

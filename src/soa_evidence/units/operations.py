@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 
 __all__ = ["published"]
 
@@ -52,9 +52,7 @@ def published(
     InputError
         On a missing column or part, or a unit counted twice in a year.
     """
-    for column in (operations, unit, year, part):
-        if column not in frame.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(frame.columns, (operations, unit, year, part))
     known = set(frame[part].astype(str))
     for value in (wanted, other, whole):
         if value not in known:

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 from soa_evidence.results import Check, Estimates, checks_frame
 
 __all__ = ["ProfileResult", "fit"]
@@ -93,9 +93,7 @@ def fit(
     factors = [case_mix] if isinstance(case_mix, str) else list(case_mix)
     if not factors:
         raise InputError("case_mix= names no factor; give at least one column.")
-    for column in (unit, *factors, *([] if patients is None else [patients])):
-        if column not in frame.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(frame.columns, (unit, *factors, *([] if patients is None else [patients])))
     counts = _counts(frame, patients)
     named = frame[unit].astype(str)
     units = sorted(named[counts > 0].unique())

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 
 __all__ = [
     "Cells",
@@ -198,9 +198,7 @@ def prepare_level(level: float) -> float:
 def _require(frame: Any, named: Sequence[str]) -> None:
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"Expected a pandas frame; got a {type(frame).__name__}.")
-    for column in named:
-        if column not in frame.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(frame.columns, named)
 
 
 def _numbers(frame: pd.DataFrame, column: str) -> FloatArray:

@@ -37,7 +37,7 @@ Checked against: lme4::glmer (tests/reference/joint), simulation with known part
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,9 @@ from soa_evidence.errors import InputError
 from soa_evidence.priors import JointPriors
 from soa_evidence.results import Check, Estimates
 from soa_evidence.sampling import Settings
-from soa_evidence.units.joint_draws import JointDraws, draw, layers
+from soa_evidence.units import variation_direct
+from soa_evidence.units.joint_draws import JointDraws, Layers, draw, layers
+from soa_evidence.units.posterior import refusal
 from soa_evidence.units.summaries import PER_SD, Events, Outcome, Score, Summary, summarise, tally
 from soa_evidence.units.variation_tables import mostly_chance, table, worst_checks
 
@@ -67,7 +69,8 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 METHOD = "units.variation"
-SETTINGS = Settings(draws=800, tune=300, chains=4)
+INDEPENDENT = 2000  # draws, when they are independent
+SETTINGS = Settings(draws=800, tune=300, chains=4)  # of the sweeps
 PARTS = ("chance", "case mix", "class of unit", "the unit itself")
 RELIABLE = 0.7
 FEWEST_UNITS = 10
@@ -161,6 +164,9 @@ def fit(
         Columns of case-mix factors.
     priors
         A name from `priors.JOINT_PRIORS`.
+    settings
+        Chains and draws: so many independent draws (`variation_direct`), or where they cannot be had (a
+        score, classes of one spread) or are not sound, sweeps.
 
     Raises
     ------
@@ -183,9 +189,26 @@ def fit(
             f"'{outcome.label}'; a spread between units needs at least three."
         )
     laid = layers(tally(frame, [outcome], [unit, group, *keys]), [summary])
-    drawn = draw(laid, chosen, settings=settings or SETTINGS, seed=seed, thin=6)
-    checks = (*drawn.checks[:3], _units_check(summary))
+    drawn, checks = _draws(laid, chosen, settings=settings, seed=seed)
+    checks = (*checks, _units_check(summary))
     return _describe(summary, drawn, years=float(years), priors=chosen, checks=checks)
+
+
+def _draws(
+    laid: Layers, priors: JointPriors, *, settings: Settings | None, seed: int
+) -> tuple[JointDraws, tuple[Check, ...]]:
+    """Independent draws where they can be had and are sound; else sweeps, and why."""
+    refused: tuple[Check, ...] = ()
+    if laid.exact.all() and priors.class_log_spread_sd > 0:
+        many = settings.chains * settings.draws if settings else INDEPENDENT
+        found, check = variation_direct.draw(laid, priors, draws=many, seed=seed)
+        if found is not None:
+            return found, found.checks
+        refused = (
+            replace(refusal(check), observed=f"not used: {check.observed}; Gibbs sweeps stand instead"),
+        )
+    drawn = draw(laid, priors, settings=settings or SETTINGS, seed=seed, thin=6)
+    return drawn, (*refused, *drawn.checks[:3])
 
 
 def _describe(

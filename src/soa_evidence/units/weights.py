@@ -4,7 +4,7 @@ When not to use it: on draws of a Markov chain; those have `sampling`'s own diag
 
 Source: Vehtari, Simpson, Gelman, Yao and Gabry (2024), JMLR 25:72.
 
-Checked against: weights whose tail index is known (tests/unit/test_units_spread.py).
+Checked against: weights whose tail index is known (tests/unit/test_units_spread.py, test_units_collapse.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,19 @@ PARETO_K_LIMIT = 0.7
 
 
 def pareto_k(log_weight: FloatArray) -> float:
-    """Return the estimated tail index of the weights; below 0.7 they are sound."""
+    """Return the estimated tail index of the weights; below 0.7 they are sound.
+
+    Parameters
+    ----------
+    log_weight : array of shape (S,)
+        Log of the density wanted over the density drawn from, up to a constant; -inf is a weight of nought.
+
+    Returns
+    -------
+    float
+        -inf when all weights are the same. With fewer than about 2,000 draws k itself is uncertain, and
+        Vehtari et al. would have it below 1 - 1 / log10(S): 0.67 with 1,000.
+    """
     from arviz_stats.base.array import array_stats  # not yet at the top level of ArviZ
 
     known = np.where(np.isfinite(log_weight), log_weight, -745.0 + np.nanmax(log_weight))

@@ -67,13 +67,17 @@ LEVELS = (*CONDITIONS, *_ANSWERS, "oxford_items", "vas_given")
 NUMBERS = ("oxford_total", "vas_before")
 
 
-def read(files: Iterable[PackFile]) -> tuple[pd.DataFrame, list[tuple[str, PackFile]]]:
+def read(
+    files: Iterable[PackFile], *, by: str = "provider_code"
+) -> tuple[pd.DataFrame, list[tuple[str, PackFile]]]:
     """Read provider record files with all that was asked before the operation.
 
     Parameters
     ----------
     files
         Files of kind ``"records"``, one a joint and year.
+    by
+        As in `records.read`.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def read(files: Iterable[PackFile]) -> tuple[pd.DataFrame, list[tuple[str, PackF
         As `records.read`, and on an unknown code in these columns.
     """
     ordered = sorted(files, key=lambda file: file.hash)  # as `records.read` joins them
-    tidy, owners = records.read(ordered)
+    tidy, owners = records.read(ordered, by=by)
     parts = [_asked(file) for file in ordered]
     asked = pd.concat(parts, ignore_index=True)
     return pd.concat([tidy, asked], axis=1), owners

@@ -94,13 +94,28 @@ _COLUMNS = (
 )
 
 
-def read(files: Iterable[PackFile]) -> tuple[pd.DataFrame, list[tuple[str, PackFile]]]:
+#: Whose code stands in a record file's first column, and what it looks like.
+_CODES = {
+    "provider_code": (
+        r"[A-Z][A-Z0-9]{2,4}",
+        "a provider's code: a letter, then two to four letters or digits",
+    ),
+    "commissioner": (r"[0-9][0-9A-Z]{2}", "a commissioner's code: a digit, then two letters or digits"),
+}
+
+
+def read(
+    files: Iterable[PackFile], *, by: str = "provider_code"
+) -> tuple[pd.DataFrame, list[tuple[str, PackFile]]]:
     """Read provider record files into one table.
 
     Parameters
     ----------
     files
         Files of kind ``"records"``, one a joint and year.
+    by
+        ``"commissioner"`` for files by commissioner, which hold the same patients: the first column is then
+        called that. Never read both into one table, nor match their rows.
 
     Returns
     -------
@@ -120,7 +135,7 @@ def read(files: Iterable[PackFile]) -> tuple[pd.DataFrame, list[tuple[str, PackF
     frames: list[pd.DataFrame] = []
     owner: dict[tuple[str, str], PackFile] = {}
     for file in sorted(files, key=lambda f: f.hash):
-        frame = _read_one(file)
+        frame = _read_one(file, by)
         for joint, year in frame[["joint", "year"]].drop_duplicates().itertuples(index=False):
             if (joint, year) in owner:
                 raise EvidenceError(
@@ -132,14 +147,13 @@ def read(files: Iterable[PackFile]) -> tuple[pd.DataFrame, list[tuple[str, PackF
     return pd.concat(frames, ignore_index=True), [(year, file) for (_, year), file in owner.items()]
 
 
-def _read_one(file: PackFile) -> pd.DataFrame:
+def _read_one(file: PackFile, by: str) -> pd.DataFrame:
     raw = read_columns(file, _COLUMNS)
-    bad = ~raw["provider_code"].str.fullmatch(r"[A-Z][A-Z0-9]{2,4}")
+    pattern, words = _CODES[by]
+    bad = ~raw["provider_code"].str.fullmatch(pattern)
     if bad.any():
-        _refuse(
-            file, raw["provider_code"], bad, "a provider's code: a letter, then two to four letters or digits"
-        )
-    out = pd.DataFrame({"provider_code": raw["provider_code"]})
+        _refuse(file, raw["provider_code"], bad, words)
+    out = pd.DataFrame({by: raw["provider_code"]})
     bad = ~raw["year"].str.fullmatch(r"20\d\d/\d\d")
     if bad.any():
         _refuse(file, raw["year"], bad, "a financial year such as 2018/19")

@@ -6,6 +6,7 @@ from soa_evidence.reporting.figures.beside import beside
 from soa_evidence.reporting.figures.calibration import calibration
 from soa_evidence.reporting.figures.caterpillar import caterpillar
 from soa_evidence.reporting.figures.ce_plane import ce_plane
+from soa_evidence.reporting.figures.claim_lines import claim_lines
 from soa_evidence.reporting.figures.class_comparison import class_comparison
 from soa_evidence.reporting.figures.figure import Figure
 from soa_evidence.reporting.figures.forest import forest
@@ -34,6 +35,7 @@ __all__ = [
     "calibration",
     "caterpillar",
     "ce_plane",
+    "claim_lines",
     "class_comparison",
     "forest",
     "funnel",

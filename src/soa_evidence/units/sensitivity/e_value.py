@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 from soa_evidence.results import Check, checks_frame
 
 __all__ = ["EValueResult", "Measure", "fit"]
@@ -115,9 +115,7 @@ def fit(
         )
     if not (np.isfinite(true) and true > 0):
         raise InputError(f"true={true}; expected a risk ratio above 0, such as 1.")
-    for column in (estimate, lower, upper, *([label] if label else [])):
-        if column not in frame.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(frame.columns, (estimate, lower, upper, *([label] if label else [])))
     if frame.empty:
         raise InputError("The frame has no rows; expected one for each estimate.")
     values = np.column_stack([_numbers(frame, column, measure) for column in (lower, estimate, upper)])

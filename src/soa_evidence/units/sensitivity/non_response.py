@@ -35,7 +35,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 from soa_evidence.results import Check, Estimates, checks_frame
 
 __all__ = ["NonResponseResult", "fit"]
@@ -133,9 +133,7 @@ def fit(
         On estimates without draws; a missing column or class; a count that is not a number or is negative; a
         unit without a risk, or in two classes; no known operations in a class; an odds ratio of 0 or below.
     """
-    for column in (unit, group, operations, answers):
-        if column not in frame.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(frame.columns, (unit, group, operations, answers))
     ks = np.asarray(odds_ratios, dtype=float)
     if ks.size == 0 or not (np.isfinite(ks).all() and (ks > 0).all()):
         raise InputError(f"odds_ratios={list(odds_ratios)}; expected numbers above 0.")

@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, require_columns
 from soa_evidence.results import Check, Estimates, checks_frame
 
 __all__ = ["SeverityResult", "benchmarks", "fit"]
@@ -216,8 +216,7 @@ def benchmarks(
     """
     from soa_evidence.units.cells import prepare
 
-    if group not in frame.columns:
-        raise InputError(f"The frame has no column '{group}'.{nearest(group, frame.columns)}")
+    require_columns(frame.columns, [group])
     alone = frame.assign(_class=frame[group])  # classes are their own units here
     cells = prepare(alone, events=events, trials=trials, unit="_class", group=group, case_mix=case_mix)
     for name in (specialist, *reference):
