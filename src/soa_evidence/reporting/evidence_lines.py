@@ -78,6 +78,7 @@ _RATIO = Margin(
 #: The margin of each unit, the same for every claim; most are those of the reports behind the numbers.
 MARGINS: dict[str, Margin] = {
     "per 1,000 patients": Margin(size=5.0, ratio=False, why="the margin of the reports on hospitals"),
+    "per 1,000 procedures": Margin(size=5.0, ratio=False, why="as of patients"),
     "points": Margin(size=1.0, ratio=False, why="the margin of the reports on gain in the joint score"),
     "units of the score": Margin(size=1.0, ratio=False, why="as of points"),
     "of the index": Margin(size=0.02, ratio=False, why="the margin of the reports on gain in general health"),
