@@ -156,7 +156,7 @@ def test_crude_counts_by_class_by_hand():
 )
 def test_few_events_are_warned_of_and_so_are_few_without(events, verdict, observed):
     frame = pd.DataFrame({"unit": ["a", "b"], "group": ["X", "Y"], "events": events, "n": 1000})
-    found = binomial._events_check(prepared(frame, case_mix=[]))
+    found = binomial.events_check(prepared(frame, case_mix=[]))
     assert found.verdict == verdict
     assert found.observed.startswith(observed)
 
