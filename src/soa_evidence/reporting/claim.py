@@ -3,7 +3,8 @@
 Every claim is put through the same steps. `evidence_lines` puts each line for, against or neither.
 `Claim.answer` is a phrase chosen by the counts alone. Certainty is how many of seven questions, asked alike
 of every claim, are answered well (`LEVELS`): design, directness, agreement, precision, independence, checks
-and signs of bias. Where no line compares what the claim speaks of, certainty is the lowest whatever the rest.
+and signs of bias. Two things cap it whatever the rest: where chance decided nowhere who was treated where, it
+is low at most, as in GRADE; where no line compares what the claim speaks of, it is the lowest.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ __all__ = ["FIRM", "LEVELS", "QUESTIONS", "SINGLE", "Asked", "Claim", "claim"]
 METHOD = "reporting.claim"
 #: Certainty by the number of the seven questions answered well, best first.
 LEVELS: tuple[tuple[int, str], ...] = ((7, "high"), (5, "moderate"), (3, "low"), (0, "very low"))
+#: Without a comparison in which chance decided, as if no more than this many were answered well.
+OBSERVED = 4
 #: The share of specifications that must reach a line's conclusion for it to be called firm.
 FIRM = 0.75
 QUESTIONS = {
@@ -201,11 +204,12 @@ class Claim(bundles.Shown):
 
     @property
     def certainty(self) -> str:
-        """One of `LEVELS`; the lowest when no line compares what the claim speaks of."""
+        """One of `LEVELS`; low at most if chance decided nothing, the lowest if no line is direct."""
         if not any(one.direct for one in self.lines):
             return LEVELS[-1][1]
         well = sum(one.well for one in self.asked)
-        return next(word for least, word in LEVELS if well >= least)
+        most = well if self.randomised else min(well, OBSERVED)
+        return next(word for least, word in LEVELS if most >= least)
 
     @cached_property
     def numbers(self) -> dict[str, Number]:
