@@ -9,7 +9,7 @@ import pytest
 import yaml
 from house_files import ROOT, shown, texts, tracked
 
-from soa_evidence.publish import check
+from soa_evidence.publish import check, families
 from soa_evidence.publish.project import Project
 
 # Written apart, so that this file does not hold what it looks for.
@@ -87,6 +87,9 @@ def test_pages_are_not_committed_and_their_records_are():
 
 def test_every_record_of_the_edition_is_of_a_published_report_of_the_catalogue():
     listed = yaml.safe_load((ROOT / "analyses" / "catalogue.yml").read_text(encoding="utf-8"))
+    for name in [name for name, entry in listed.items() if "family" in entry]:
+        members = families.expand(name, listed.pop(name), project=Project.find(ROOT))
+        listed |= {member.id: member.entry for member in members if member.sample}
     runs = [path for path in tracked() if path.parent.parent.name == "reports" and path.name == "run.json"]
     assert runs
     assert {path.parent.name for path in runs} <= set(listed)
