@@ -168,13 +168,7 @@ def fit(
             expected="no effect before the programme",
             why="a method that finds effects where there was no programme cannot be believed",
         ),
-        Check(
-            name="placebo in place",
-            verdict="pass",
-            observed=f"p = {p:.3f} among {len(groups)} groups",
-            expected="told, whatever it is",
-            why="the place of the effect among groups outside the programme is its p value",
-        ),
+        placebo.told(p, len(groups)),
     )
     label = "those that took part"
 

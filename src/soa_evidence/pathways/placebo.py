@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from soa_evidence.errors import InputError
 from soa_evidence.results import Check, Estimates
 
-__all__ = ["FEWEST", "effects", "groups", "p_value", "place", "require_count", "scales"]
+__all__ = ["FEWEST", "effects", "groups", "p_value", "place", "require_count", "scales", "told"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -92,6 +92,17 @@ def p_value(effect: float, placebos: FloatArray) -> float:
     """Return where |effect| stands among |placebos|, ties counted against it."""
     slack = 1e-12 * max(abs(effect), 1e-300)
     return float((1 + (np.abs(placebos) >= abs(effect) - slack).sum()) / (1 + len(placebos)))
+
+
+def told(p: float, count: int) -> Check:
+    """Return the check that tells the place of the effect among `count` groups, whatever it is."""
+    return Check(
+        name="placebo in place",
+        verdict="pass",
+        observed=f"p = {p:.3f} among {count} groups",
+        expected="told, whatever it is",
+        why="the place of the effect among groups outside the programme is its p value",
+    )
 
 
 def place(p: float, count: int, method: str, checks: tuple[Check, ...]) -> Estimates:

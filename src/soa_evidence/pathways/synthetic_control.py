@@ -170,13 +170,7 @@ def fit(
             expected="more than 10%",
             why="a control that did not run alongside before says nothing of after",
         ),
-        Check(
-            name="placebo in place",
-            verdict="pass",
-            observed=f"p = {p:.3f} among {len(groups)} groups",
-            expected="told, whatever it is",
-            why="the place of the effect among groups outside the programme is its p value",
-        ),
+        placebo.told(p, len(groups)),
     )
     outside = np.array(panel.units)[~panel.treated]
     order = np.argsort(-found, kind="stable")

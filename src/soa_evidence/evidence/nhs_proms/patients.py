@@ -19,20 +19,7 @@ from soa_evidence.evidence.tables import numbers
 __all__ = ["CONDITIONS", "ITEMS", "LEVELS", "NUMBERS", "read"]
 
 UNKNOWN = records.UNKNOWN
-CONDITIONS = (
-    "heart_disease",
-    "high_bp",
-    "stroke",
-    "circulation",
-    "lung_disease",
-    "diabetes",
-    "kidney_disease",
-    "nervous_system",
-    "liver_disease",
-    "cancer",
-    "depression",
-    "arthritis",
-)
+CONDITIONS = records.CONDITIONS
 #: Oxford questions by joint; two differ. The last of each follows from the others and the total.
 ITEMS = {
     "hip": (

@@ -18,6 +18,7 @@ from soa_evidence.evidence.tables import numbers
 __all__ = [
     "AGE_BANDS",
     "COMORBIDITIES",
+    "CONDITIONS",
     "OUTCOMES",
     "OXFORD_BANDS",
     "SATISFACTION",
@@ -44,7 +45,8 @@ OUTCOMES = {
 SATISFACTION = ("excellent", "very_good", "good", "fair", "poor")
 SUCCESS = ("much_better", "a_little_better", "about_the_same", "a_little_worse", "much_worse")
 
-_TICKS = (
+#: Conditions that patients could tick beside the joint.
+CONDITIONS = (
     "heart_disease",
     "high_bp",
     "stroke",
@@ -87,7 +89,7 @@ _COLUMNS = (
     "year",
     "age_band",
     "gender",
-    *_TICKS,
+    *CONDITIONS,
     *OUTCOMES.values(),
     *_GRADED,
     *(column for column, _, _ in _SCORES.values()),
@@ -164,7 +166,7 @@ def _read_one(file: PackFile, by: str) -> pd.DataFrame:
     out["sex"] = _coded(
         file, raw["gender"], {"1": "male", "2": "female", "*": UNKNOWN, "9": UNKNOWN, "0": UNKNOWN}
     )
-    ticked = sum(_coded(file, raw[tick], {"1": 1, "9": 0}).astype(int) for tick in _TICKS)
+    ticked = sum(_coded(file, raw[tick], {"1": 1, "9": 0}).astype(int) for tick in CONDITIONS)
     out["comorbidities"] = np.array(COMORBIDITIES, dtype=object)[np.minimum(ticked, len(COMORBIDITIES) - 1)]
     for name, column in OUTCOMES.items():
         out[name] = _coded(file, raw[column], {"1": 1.0, "2": 0.0, "9": np.nan})
