@@ -20,7 +20,6 @@ from soa_evidence.errors import EvidenceError, nearest
 from soa_evidence.evidence import tables
 from soa_evidence.evidence.commissioners_fields import AGES, NAME, SEXES, YEARS, descriptor
 from soa_evidence.evidence.nhs_proms import packs
-from soa_evidence.evidence.orthopaedic_tariff import read_table
 from soa_evidence.evidence.write import Written, package
 
 __all__ = ["NAME", "build"]
@@ -87,11 +86,11 @@ def build(
         raise EvidenceError(
             f"There is no folder {str(populations)!r}; expected {POPULATION} and {MERGERS} in it."
         )
-    people, first = read_table(place, POPULATION, ("year", "ccg", "sex", "age_band", "patients_est"))
-    merged, second = read_table(place, MERGERS, ("old_ccg", "new_ccg_apr2019"))
-    named, third = read_table(names, NAMES, ("CCG19CDH", "CCG19NM"))
-    imd, fourth = read_table(deprivation, IMD, ("CCGcode", "IMDscore"))
-    near, fifth = read_table(peers, PEERS, ("ccg", "rank", "similar_ccg"))
+    people, first = tables.read_list(place, POPULATION, ("year", "ccg", "sex", "age_band", "patients_est"))
+    merged, second = tables.read_list(place, MERGERS, ("old_ccg", "new_ccg_apr2019"))
+    named, third = tables.read_list(names, NAMES, ("CCG19CDH", "CCG19NM"))
+    imd, fourth = tables.read_list(deprivation, IMD, ("CCGcode", "IMDscore"))
+    near, fifth = tables.read_list(peers, PEERS, ("ccg", "rank", "similar_ccg"))
     codes = {row["CCG19CDH"]: row["CCG19NM"] for row in named.to_dict("records")}
     moved = {row["old_ccg"]: row["new_ccg_apr2019"] for row in merged.to_dict("records")}
     records = pd.concat([_records(file, moved, codes) for file in files], ignore_index=True)

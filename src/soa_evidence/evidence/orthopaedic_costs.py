@@ -9,7 +9,8 @@ import pandas as pd
 
 from soa_evidence.errors import EvidenceError, nearest
 from soa_evidence.evidence import orthopaedic_hrgs as hrgs
-from soa_evidence.evidence.orthopaedic_tariff import positive, read_table
+from soa_evidence.evidence import tables
+from soa_evidence.evidence.orthopaedic_tariff import positive
 from soa_evidence.evidence.write import Written, count, number, package, resource, text
 
 __all__ = ["NAME", "build"]
@@ -43,10 +44,10 @@ def build(reference: str | Path, collection: str | Path, out_folder: str | Path)
         On a missing file or column, an unknown kind of admission, a cost that is no number above 0, an HRG
         whose total is not its activity times its unit cost, or no HRG of ours at all.
     """
-    old, first = read_table(
+    old, first = tables.read_list(
         reference, REFERENCE, ("sushrg", "description", "cost", "type", "Year", "Excess_unit_cost")
     )
-    new, second = read_table(
+    new, second = tables.read_list(
         collection,
         COLLECTION,
         ("department_code", "currency_code", "currency_desc", "activity", "unit_cost", "cost"),

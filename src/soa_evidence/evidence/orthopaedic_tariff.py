@@ -20,7 +20,7 @@ from soa_evidence.evidence import orthopaedic_hrgs as hrgs
 from soa_evidence.evidence import tables
 from soa_evidence.evidence.write import Written, count, number, package, resource, text
 
-__all__ = ["CODING", "NAME", "build", "read_table"]
+__all__ = ["CODING", "NAME", "build"]
 
 NAME = "orthopaedic-tariff"
 #: Folder of the coding table, inside the folder of evidence packages.
@@ -64,15 +64,17 @@ def build(
         differently, or a coded figure that the list does not hold.
     """
     out = Path(out_folder)
-    two, first = read_table(
+    two, first = tables.read_list(
         prices, TWO_YEARS,
         ("hrg", "hrg_name", "elective_combined_2017_18", "elective_combined_2018_19", "nonelective_2017_18",
          "nonelective_2018_19", "elective_trim_days_2018_19", "nonelective_trim_days_2017_18",
          "long_stay_per_day_2017_18", "combined_suspect"),
     )  # fmt: skip
-    one, second = read_table(prices, ONE_YEAR, ("hrg", "elective_price_2025_26", "elective_combined_2017_18"))
-    listed, third = read_table(figures, FIGURES, ("id", "estimate", "outcome", "support_quote"))
-    coded, _ = read_table(Path(coding) if coding else out / CODING, "reported.csv", tuple(_REPORTED))
+    one, second = tables.read_list(
+        prices, ONE_YEAR, ("hrg", "elective_price_2025_26", "elective_combined_2017_18")
+    )
+    listed, third = tables.read_list(figures, FIGURES, ("id", "estimate", "outcome", "support_quote"))
+    coded, _ = tables.read_list(Path(coding) if coding else out / CODING, "reported.csv", tuple(_REPORTED))
     two, one = two[two["hrg"].map(hrgs.known)], one[one["hrg"].map(hrgs.known)]
     _require_agreement(two, one)
     frames = {
@@ -81,21 +83,6 @@ def build(
         "reported": _reported(coded, listed),
     }
     return package(out, _descriptor([first, second, third]), frames)
-
-
-def read_table(place: str | Path, name: str, needed: tuple[str, ...]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return a CSV as text, with its name and hash; a missing file or column is an error naming it."""
-    file = Path(place) / name if Path(place).is_dir() else Path(place)
-    if not file.is_file():
-        raise EvidenceError(f"There is no file {name} at {place}; expected it, or the folder that holds it.")
-    frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
-    for column in needed:
-        if column not in frame.columns:
-            raise EvidenceError(
-                f"{file.name} has no column '{column}'.{nearest(column, frame.columns)} "
-                f"Expected: {', '.join(needed)}."
-            )
-    return frame, {"name": file.name, "hash": tables.digest(file)}
 
 
 def positive(value: str, place: str) -> float:

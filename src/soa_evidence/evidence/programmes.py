@@ -46,8 +46,8 @@ def build(facts: str | Path, out_folder: str | Path, *, coding: str | Path | Non
         that is none, or an unknown kind.
     """
     out = Path(out_folder)
-    listed, file = _table(Path(facts), _LISTED)
-    coded, _ = _table(Path(coding) if coding else out / CODING, _CODED)
+    listed, file = tables.read_list(facts, Path(facts).name, _LISTED)
+    coded, _ = tables.read_list(coding or out / CODING, CODING.name, _CODED)
     # The list writes "same" for the source of the row above.
     listed["source"] = listed["source"].where(listed["source"] != "same").ffill()
     listed = listed.set_index("id")
@@ -56,16 +56,6 @@ def build(facts: str | Path, out_folder: str | Path, *, coding: str | Path | Non
     frame = pd.DataFrame(rows).sort_values("fact_id", ignore_index=True)
     frame["decimals_of_source"] = frame["decimals_of_source"].astype("Int64")
     return package(out, _descriptor(file), {"facts": frame})
-
-
-def _table(path: Path, needed: tuple[str, ...]) -> tuple[pd.DataFrame, dict[str, str]]:
-    if not path.is_file():
-        raise EvidenceError(f"There is no file {path.name}; expected a CSV with {', '.join(needed)}.")
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    for column in needed:
-        if column not in frame.columns:
-            raise EvidenceError(f"{path.name} has no column '{column}'.{nearest(column, frame.columns)}")
-    return frame, {"name": path.name, "hash": tables.digest(path)}
 
 
 def _require_both(listed: pd.DataFrame, coded: pd.DataFrame) -> None:

@@ -93,28 +93,14 @@ def build(
 
 
 def _read(figures: Path, benchmarks: Path, coding: Path) -> _Sources:
-    listed, first = _table(figures, FIGURES, _FIGURE_COLUMNS)
-    marks, second = _table(benchmarks, BENCHMARKS, _BENCHMARK_COLUMNS)
+    listed, first = tables.read_list(figures, FIGURES, _FIGURE_COLUMNS)
+    marks, second = tables.read_list(benchmarks, BENCHMARKS, _BENCHMARK_COLUMNS)
     marks.index = pd.Index([f"B{at + 1:02d}" for at in range(len(marks))])
-    codes = {name: _table(coding, f"{name}.csv", needed)[0] for name, needed in _CODES.items()}
+    codes = {name: tables.read_list(coding, f"{name}.csv", needed)[0] for name, needed in _CODES.items()}
     own = listed[listed["topic"] == TOPIC]
     return _Sources(
         figures=own.set_index("id", drop=False), benchmarks=marks, coding=codes, files=(first, second)
     )
-
-
-def _table(place: Path, name: str, needed: tuple[str, ...]) -> tuple[pd.DataFrame, dict[str, str]]:
-    file = place / name if place.is_dir() else place
-    if not file.is_file():
-        raise EvidenceError(f"There is no file {name} at {place}; expected it, or the folder that holds it.")
-    frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
-    for column in needed:
-        if column not in frame.columns:
-            raise EvidenceError(
-                f"{file.name} has no column '{column}'.{nearest(column, frame.columns)} "
-                f"Expected: {', '.join(needed)}."
-            )
-    return frame, {"name": file.name, "hash": tables.digest(file)}
 
 
 def _require_all_coded(sources: _Sources) -> None:

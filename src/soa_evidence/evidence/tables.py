@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import nearest
+from soa_evidence.errors import EvidenceError, nearest
 
-__all__ = ["digest", "numbers", "read", "write"]
+__all__ = ["digest", "numbers", "read", "read_list", "write"]
 
 Json = Mapping[str, Any]
 _SMALLEST_FIRST = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
@@ -204,3 +204,18 @@ def _array(column: pd.Series[Any], field: Json) -> Any:
         "int64",
     )
     return pa.array(values.astype(kind), mask=missing)
+
+
+def read_list(place: str | Path, name: str, needed: tuple[str, ...]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return a CSV as text, with its name and hash; a missing file or column is an error naming it."""
+    file = Path(place) / name if Path(place).is_dir() else Path(place)
+    if not file.is_file():
+        raise EvidenceError(f"There is no file {name} at {place}; expected it, or the folder that holds it.")
+    frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
+    for column in needed:
+        if column not in frame.columns:
+            raise EvidenceError(
+                f"{file.name} has no column '{column}'.{nearest(column, frame.columns)} "
+                f"Expected: {', '.join(needed)}."
+            )
+    return frame, {"name": file.name, "hash": digest(file)}

@@ -17,8 +17,7 @@ from soa_evidence.errors import EvidenceError
 from soa_evidence.evidence.commissioners import IMD, MERGED_LATER, MERGERS, NO_PLACE
 from soa_evidence.evidence.nhs_proms.case_mix import OUTCOMES
 from soa_evidence.evidence.nhs_proms.credits import LICENCE
-from soa_evidence.evidence.orthopaedic_tariff import read_table
-from soa_evidence.evidence.tables import numbers
+from soa_evidence.evidence.tables import numbers, read_list
 from soa_evidence.evidence.write import count, number, resource, text
 
 __all__ = ["AREA_KEY", "FEWEST", "NAME", "PROVIDER_KEY", "Places", "descriptor", "read_places"]
@@ -60,8 +59,8 @@ def read_places(populations: str | Path, deprivation: str | Path) -> Places:
     EvidenceError
         On a missing file or column, a score that is no number from 0 to 100, or a code twice.
     """
-    merged, first = read_table(populations, MERGERS, ("old_ccg", "new_ccg_apr2019"))
-    imd, second = read_table(deprivation, IMD, ("CCGcode", "name", "IMDscore"))
+    merged, first = read_list(populations, MERGERS, ("old_ccg", "new_ccg_apr2019"))
+    imd, second = read_list(deprivation, IMD, ("CCGcode", "name", "IMDscore"))
     score = numbers(imd["IMDscore"])
     wrong = ~score.between(0, 100)
     if wrong.any():
