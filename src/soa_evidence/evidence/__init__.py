@@ -10,6 +10,7 @@ from __future__ import annotations
 from soa_evidence.evidence import (
     case_mix,
     commissioners,
+    economic_conventions,
     economic_inputs,
     nhs_proms,
     nhs_units,
@@ -30,6 +31,7 @@ __all__ = [
     "case_mix",
     "check",
     "commissioners",
+    "economic_conventions",
     "economic_inputs",
     "load",
     "names",

@@ -13,6 +13,7 @@ from typing import Any
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.evidence import (
     commissioners,
+    economic_conventions,
     economic_inputs,
     nhs_proms,
     nhs_units,
@@ -50,6 +51,10 @@ SOURCES: Mapping[str, Source] = {
     "costs": Source(
         needs=("the table of reference costs", "the table of the cost collection"),
         build=lambda reference, collection, out: [orthopaedic_costs.build(reference, collection, out)],
+    ),
+    "economic-conventions": Source(
+        needs=("the folder of coding tables",),
+        build=lambda coded, out: [economic_conventions.build(coded, out)],
     ),
     "hip-model-inputs": Source(
         needs=("the model's folder", "the list of figures", "the table of utility norms"),
