@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         registry,
         syn_registry,
         us_hospitals,
+        where_treated,
     )
     from soa_evidence.evidence.load import check, load, names, seal
     from soa_evidence.evidence.package import Package
@@ -49,6 +50,7 @@ __all__ = [
     "seal",
     "syn_registry",
     "us_hospitals",
+    "where_treated",
 ]
 
 lazy.on_use(__name__)
