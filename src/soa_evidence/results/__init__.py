@@ -6,7 +6,14 @@ names, and are transformed only when shown.
 """
 
 from soa_evidence.results.arrays import FloatArray, Interval, Transform
-from soa_evidence.results.checks import Check, Verdict, checks_frame, combine_verdicts, require_passed
+from soa_evidence.results.checks import (
+    Check,
+    Verdict,
+    checks_frame,
+    combine_verdicts,
+    none_missing,
+    require_passed,
+)
 from soa_evidence.results.curves import CURVE_ESTIMANDS, Curve
 from soa_evidence.results.estimates import TABLE_COLUMNS, Estimates
 
@@ -22,5 +29,6 @@ __all__ = [
     "Verdict",
     "checks_frame",
     "combine_verdicts",
+    "none_missing",
     "require_passed",
 ]
