@@ -121,7 +121,7 @@ def make(
         title_html=html,
         title_numbers=used,
         title_rows=rows,
-        subtitle=("Synthetic data. " if synthetic else "") + safe.clean(subtitle),
+        subtitle=("Synthetic data. " if synthetic else "") + _sentence_case(subtitle),
         description=described,
         svg=drawn["wide"],
         svg_narrow=drawn["narrow"],
@@ -129,6 +129,12 @@ def make(
         synthetic=synthetic,
         counts=tuple(float(value) for value in counts),
     )
+
+
+def _sentence_case(text: str) -> str:
+    """Return the statistical title with a capital to begin with."""
+    shown = safe.clean(text)
+    return shown[:1].upper() + shown[1:]
 
 
 def require_columns(frame: pd.DataFrame, columns: tuple[str, ...], *, figure: str, what: str) -> pd.DataFrame:
