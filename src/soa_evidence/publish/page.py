@@ -76,7 +76,11 @@ def render(
         checks_at=checks_at,
         ledger=_markup(
             ledger.numbers_table(
-                numbers.values(), packages=found.packages, cells=found.cells, cells_at=RUN_SECTION
+                numbers.values(),
+                packages=found.packages,
+                basis=found.basis,
+                cells=found.cells,
+                cells_at=RUN_SECTION,
             )
         ),
         kinds=kinds.made_of(found),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from soa_evidence.reporting import bundle as bundles
-from soa_evidence.reporting import safe
+from soa_evidence.reporting import records, safe
 from soa_evidence.reporting.tables import html_table
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def bundle(one: Claim) -> dict[str, Any]:
         html=html,
         payload=[
             *[said.payload("text") for said in told],
-            {"kind": "numbers", "numbers": [n.record() for n in one.numbers.values()]},
+            records.payload(one.numbers.values()),
         ],
     )
 
@@ -61,7 +61,7 @@ def case_bundle(case: Case) -> dict[str, Any]:
     shown = [bundle(one) for one in case.claims]
     brief = '<p>The same in brief, on one side of A4: <a href="briefing.html">the briefing</a>.</p>'
     parts: list[dict[str, Any]] = [part for one in shown for part in one[bundles.MIME]]
-    totals = {"kind": "numbers", "numbers": [n.record() for n in case.totals.values()]}
+    totals = records.payload(case.totals.values())
     return bundles.bundle(
         text="\n\n".join(one["text/plain"] for one in shown),
         html=brief + "".join(one["text/html"] for one in shown),

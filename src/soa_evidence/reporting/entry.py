@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.reporting import bundle as bundles
 from soa_evidence.reporting import formats, records, safe, words
-from soa_evidence.results import Check, combine_verdicts
+from soa_evidence.results import Basis, Check, combine_verdicts
 
 if TYPE_CHECKING:
     from soa_evidence.reporting.numbers import Numbers
@@ -51,6 +51,8 @@ class Number(bundles.Shown):
         Coverage of the interval, and ``"credible"`` or ``"confidence"``.
     unit, population, method, evidence, checks
         What it is measured in, whom it speaks of, and what it rests on.
+    basis
+        Which rows of that evidence stand behind it; without them it may not be published.
     decimals
         Decimals shown; chosen from the interval's width when None.
     estimand_kind
@@ -69,6 +71,7 @@ class Number(bundles.Shown):
     method: str
     evidence: tuple[str, ...]
     checks: tuple[Check, ...] = ()
+    basis: tuple[Basis, ...] = ()
     lower: float | None = None
     upper: float | None = None
     level: float | None = None
@@ -208,6 +211,7 @@ class Number(bundles.Shown):
             "method": self.method,
             "evidence": list(self.evidence),
             "checks": [{"name": check.name, "verdict": check.verdict} for check in self.checks],
+            "basis": [one.id for one in self.basis],
             "estimand_kind": self.estimand_kind,
             "decimals": self.decimals,
             "origin": None
@@ -218,4 +222,4 @@ class Number(bundles.Shown):
 
     def bundle(self) -> dict[str, Any]:
         """Return the MIME bundle: text, HTML, and the part the publisher collects."""
-        return records.bundle([self.record()])
+        return records.bundle([self])

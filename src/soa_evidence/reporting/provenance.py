@@ -169,10 +169,12 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def _source(source: Any) -> dict[str, str]:
-    if isinstance(source, dict):
-        return {"title": str(source.get("title", "")), "path": str(source.get("path", ""))}
-    return {"title": str(source), "path": ""}
+def _source(source: Any) -> dict[str, Any]:
+    """Return a source by its title, its address, and the names of the files taken from it."""
+    if isinstance(source, Mapping):
+        files = [str(file.get("name", "")) for file in source.get("soa:files", ())]
+        return {"title": str(source.get("title", "")), "path": str(source.get("path", "")), "files": files}
+    return {"title": str(source), "path": "", "files": []}
 
 
 def _package_row(record: dict[str, Any]) -> str:
@@ -188,7 +190,7 @@ def _package_row(record: dict[str, Any]) -> str:
     )
 
 
-def _linked(source: dict[str, str]) -> str:
+def _linked(source: dict[str, Any]) -> str:
     title = safe.escape(source["title"] or source["path"])
     # only addresses a reader can follow; anything else (a script, a path of ours) stays text
     if source["path"].startswith(("https://", "http://")):

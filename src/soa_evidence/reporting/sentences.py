@@ -14,7 +14,7 @@ from typing import Any
 
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.reporting import bundle as bundles
-from soa_evidence.reporting import safe
+from soa_evidence.reporting import records, safe
 from soa_evidence.reporting.entry import Number
 from soa_evidence.reporting.words import Phrase, Verdict
 
@@ -92,8 +92,8 @@ class Sentence(bundles.Shown):
         ]
 
     def payload(self, role: str) -> dict[str, Any]:
-        """Return what the publisher collects; `ledger` holds the entries of the numbers used."""
-        used = {piece.number.id: piece.number.record() for piece in self.pieces if piece.number is not None}
+        """Return what the publisher collects; `ledger` holds its numbers, `basis` their rows."""
+        used = {piece.number.id: piece.number for piece in self.pieces if piece.number is not None}
         declared = {piece.given.text: piece.given.why for piece in self.pieces if piece.given is not None}
         return {
             "kind": "sentence",
@@ -102,7 +102,8 @@ class Sentence(bundles.Shown):
             "text": self.text,
             "parts": self.parts,
             "numbers": list(self.numbers),
-            "ledger": list(used.values()),
+            "ledger": [number.record() for number in used.values()],
+            "basis": records.rows(used.values()),
             "given": [{"text": text, "why": why} for text, why in declared.items()],
         }
 

@@ -14,7 +14,7 @@ from soa_evidence.errors import InputError
 from soa_evidence.reporting import formats, safe
 from soa_evidence.reporting.numbers import Number, Numbers, number
 from soa_evidence.reporting.sentences import Given, Sentence, given, sentence
-from soa_evidence.results import Check
+from soa_evidence.results import Basis, Check
 
 __all__ = [
     "apart", "case_mix_strip", "claim", "covered", "luck_of_the_best", "numbers", "ordinal", "rank_spans",
@@ -113,6 +113,7 @@ def numbers(
     population: str,
     evidence: Iterable[Any],
     checks: Mapping[str, Iterable[Check]] | None = None,
+    rows: Mapping[str, Iterable[Basis]] | None = None,
 ) -> Numbers:
     """Return the ledger of a unit: ``unit.``, ``class.``, ``nation.`` and rank numbers of every outcome.
 
@@ -124,6 +125,8 @@ def numbers(
         Whom the numbers speak of; the outcome's name is put before it.
     checks
         By outcome, the checks of the fit that its numbers come from; the result's own are added.
+    rows
+        By outcome, the rows of the report and of the evidence that its numbers come from.
     """
     made, used = Numbers(), list(evidence)
     for row in result.table.to_dict("records"):
@@ -131,7 +134,7 @@ def numbers(
         points = str(row["measured_in"]) == "points"
         shared: dict[str, Any] = {
             "population": f"{told}: {population}",
-            "evidence": used,
+            "evidence": [*used, *(rows or {}).get(told, ())],
             "method": "units.gaussian" if points else "units.binomial",
             "checks": (*(checks or {}).get(told, ()), *result.checks),
         }

@@ -26,6 +26,7 @@ class Figure(bundles.Shown):
     title: str
     title_html: str
     title_numbers: tuple[dict[str, Any], ...]
+    title_rows: tuple[dict[str, Any], ...]
     subtitle: str
     description: str
     svg: str
@@ -66,6 +67,7 @@ class Figure(bundles.Shown):
                 "synthetic": self.synthetic,
                 "counts": list(self.counts),
                 "ledger": list(self.title_numbers),
+                "basis": list(self.title_rows),
             },
         )
 
@@ -106,10 +108,11 @@ def make(
             f"such as '{safe.slug(id)}'."
         )
     if isinstance(title, Sentence):
-        text, html, used = title.text, title.html, tuple(title.payload("text")["ledger"])
+        told = title.payload("text")
+        text, html, used, rows = title.text, title.html, tuple(told["ledger"]), tuple(told["basis"])
     else:
         require_no_digits(title, f"The title of figure '{id}'")
-        text, html, used = safe.clean(title), safe.escape(title), ()
+        text, html, used, rows = safe.clean(title), safe.escape(title), (), ()
     described = ("Synthetic data, not real patients. " if synthetic else "") + safe.clean(description)
     drawn = style.render(draw, id=id, height=height, synthetic=synthetic)
     return Figure(
@@ -117,6 +120,7 @@ def make(
         title=text,
         title_html=html,
         title_numbers=used,
+        title_rows=rows,
         subtitle=("Synthetic data. " if synthetic else "") + _sentence_case(subtitle),
         description=described,
         svg=drawn["wide"],
