@@ -29,6 +29,8 @@ PAGES = ("index.html", "claims.html", "changes.html", *(f"{report}/index.html" f
 #: Where reports have been built on this machine; in CI, once they are, none may be absent.
 WHOLE = bool(os.environ.get("CI")) and (ROOT / "reports" / "index.html").is_file()
 BUILT = [ROOT / "reports" / name for name in PAGES if WHOLE or (ROOT / "reports" / name).is_file()]
+#: Nobody should need a glass to read the briefing on paper; a rounding of the printer's aside.
+SMALLEST_POINTS = 8.99
 BRIEFING = ROOT / "reports" / "better-outcome-case" / "briefing.html"
 
 
@@ -301,7 +303,9 @@ def test_it_prints_on_a_few_pages(browser, site, kind):
 def test_the_briefing_prints_on_one_side_of_a4(browser, axe, tmp_path):
     """With six claims as full as any: a long text in every place."""
     page = pages.briefing(tmp_path)
-    assert briefing.pages_of(briefing.print_pdf(page, browser=shutil.which("chromium"))) == 1
+    printed = briefing.print_pdf(page, browser=shutil.which("chromium"))
+    assert briefing.pages_of(printed) == 1
+    assert briefing.smallest_type(printed) >= SMALLEST_POINTS
     for width in WIDTHS:
         opened(browser, page, width)
         assert wider_than_the_window(browser) == []
@@ -313,7 +317,9 @@ def test_the_briefing_prints_on_one_side_of_a4(browser, axe, tmp_path):
 def test_the_built_briefing_prints_on_one_side_of_a4(browser, axe, tmp_path):
     copy = tmp_path / BRIEFING.name
     copy.write_bytes(BRIEFING.read_bytes())
-    assert briefing.pages_of(briefing.print_pdf(copy, browser=shutil.which("chromium"))) == 1
+    printed = briefing.print_pdf(copy, browser=shutil.which("chromium"))
+    assert briefing.pages_of(printed) == 1
+    assert briefing.smallest_type(printed) >= SMALLEST_POINTS
     assert violations(opened(browser, BRIEFING), axe) == []
     assert dead_links(BRIEFING) == []
 
