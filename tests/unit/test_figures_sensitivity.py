@@ -42,7 +42,7 @@ def test_a_curve_is_drawn_of_few_and_many(n):
 def test_the_curve_says_in_words_what_it_shows():
     figure = curve()
     assert "30 specifications" in figure.description
-    assert "20 lie below none and 9 above it; the interval of 17 leaves none out" in figure.description
+    assert "20 lie below no difference and 9 above it; the interval of 17 excludes it" in figure.description
     table = figure.frame.set_index(["choice", "option"])
     assert table.loc[("how", "a"), "specifications"] == 10
     assert table.loc[("who", "these"), "mean"] == pytest.approx(

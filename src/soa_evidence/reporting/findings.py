@@ -189,7 +189,7 @@ def forest(
         unit_text=f"{unit}, less against more concentrated care" if body.evidence.ratio else f"{unit} longer",
         id=name,
         title=title,
-        subtitle=f"{body.words('less_words')} against {body.words('more_words')}, 95 % intervals; {alone}",
+        subtitle=f"{body.words('less_words')} against {body.words('more_words')}, 95% intervals; {alone}",
         ratio=bool(body.evidence.ratio),
         sides=SIDES,
     )

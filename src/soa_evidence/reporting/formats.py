@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["MINUS", "decimals_for", "fixed", "interval", "ordinal", "percent", "significant_decimals", "span"]
+__all__ = [
+    "MINUS",
+    "decimals_for",
+    "fixed",
+    "interval",
+    "ordinal",
+    "percent",
+    "significant_decimals",
+    "span",
+    "with_limits",
+]
 
 MINUS = "−"
 _MOST_DECIMALS = 6
@@ -66,4 +76,16 @@ def interval(estimate: float, lower: float, upper: float) -> str:
     if lower == upper:
         return fixed(estimate, significant_decimals(estimate))
     places = decimals_for(lower, upper)
+    return f"{fixed(estimate, places)} ({span(fixed(lower, places), fixed(upper, places))})"
+
+
+def with_limits(estimate: float, lower: float, upper: float, places: int) -> str:
+    """Return "44 (37 to 53)" at `places` decimals, or more where the limits would then read the same.
+
+    Limits that are one value are none, and are left out.
+    """
+    if lower == upper:
+        return fixed(estimate, places)
+    while places < _MOST_DECIMALS and fixed(lower, places) == fixed(upper, places):
+        places += 1
     return f"{fixed(estimate, places)} ({span(fixed(lower, places), fixed(upper, places))})"

@@ -177,7 +177,7 @@ def picture(trend: Trend, *, evidence: Iterable[Any]) -> figures.Figure:
         ),
         subtitle=f"Each level and the reference ({_signs(trend.reference)}), the less concentrated of the "
         "two against the other; then one rank less, by assumed correlation. Limits as the trend takes them, "
-        "95 %",
+        "95%",
         reference=1.0,
         log=True,
         decimals=2,

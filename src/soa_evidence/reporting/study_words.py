@@ -110,7 +110,7 @@ def picture(profile: Profile) -> figures.Figure | Table:
         unit_text="ratio, less against more concentrated care" if ratio else "difference, less minus more",
         id="results",
         title="Every result of the study that has an interval",
-        subtitle=f"{profile.label}; 95 % intervals, not pooled: results of one study share patients",
+        subtitle=f"{profile.label}; 95% intervals, not pooled: results of one study share patients",
         ratio=ratio,
         sides=SIDES,
     )

@@ -123,7 +123,7 @@ def make(
         title_numbers=tuple(told.get("ledger", ())),
         title_rows=tuple(told.get("basis", ())),
         title_given=tuple(told.get("given", ())),
-        subtitle=("Synthetic data. " if synthetic else "") + safe.clean(subtitle),
+        subtitle=("Synthetic data. " if synthetic else "") + _sentence_case(subtitle),
         description=described,
         svg=drawn["wide"],
         svg_narrow=drawn["narrow"],
@@ -131,6 +131,12 @@ def make(
         synthetic=synthetic,
         counts=tuple(float(value) for value in counts),
     )
+
+
+def _sentence_case(text: str) -> str:
+    """Return the statistical title with a capital to begin with."""
+    shown = safe.clean(text)
+    return shown[:1].upper() + shown[1:]
 
 
 def require_columns(frame: pd.DataFrame, columns: tuple[str, ...], *, figure: str, what: str) -> pd.DataFrame:
