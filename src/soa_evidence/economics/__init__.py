@@ -3,22 +3,27 @@
 Other methods' results come in as `Estimates` and `Curve`, never as models; their draws keep their order.
 """
 
-from soa_evidence.economics import (
-    budget,
-    carried,
-    case_mix_income,
-    cohort,
-    decision,
-    information,
-    inputs,
-    life_table,
-    parameters,
-    psa,
-    revision_laws,
-    sensitivity,
-    tariff,
-)
-from soa_evidence.economics.tariff_rules import Rules
+from typing import TYPE_CHECKING
+
+from soa_evidence import lazy
+
+if TYPE_CHECKING:
+    from soa_evidence.economics import (
+        budget,
+        carried,
+        case_mix_income,
+        cohort,
+        decision,
+        information,
+        inputs,
+        life_table,
+        parameters,
+        psa,
+        revision_laws,
+        sensitivity,
+        tariff,
+    )
+    from soa_evidence.economics.tariff_rules import Rules
 
 __all__ = [
     "Rules",
@@ -36,3 +41,5 @@ __all__ = [
     "sensitivity",
     "tariff",
 ]
+
+lazy.on_use(__name__)

@@ -1,4 +1,5 @@
-/* What a page gains where scripts run: tables that sort, and a search. Without it everything is still there. */
+/* What a page gains where scripts run: tables that sort, a search, and each number's record where the number
+   stands. Without it everything is still there. */
 "use strict";
 (() => {
   const number = (text) => {
@@ -34,6 +35,58 @@
       head.append(button);
     });
   });
+  const ledger = document.querySelector("table.ledger");
+  if (ledger && typeof HTMLDialogElement === "function") {
+    const heads = [...ledger.tHead.rows[0].cells].map((head) => head.textContent.trim());
+    const made = (name, text = "", kind = "") => {
+      const element = document.createElement(name);
+      element.textContent = text;
+      element.className = kind;
+      return element;
+    };
+    const dialog = made("dialog", "", "record");
+    const close = made("button", "Close", "close");
+    close.type = "button";
+    close.addEventListener("click", () => dialog.close());
+    dialog.setAttribute("aria-label", "The record of a number");
+    document.getElementById("main").append(dialog);
+    let from = null;
+    const show = (row, link) => {
+      const list = document.createElement("dl");
+      [...row.cells].forEach((cell, at) => {
+        const told = document.createElement("dd");
+        told.append(...[...cell.cloneNode(true).childNodes]);
+        list.append(made("dt", heads[at]), told);
+      });
+      const place = made("a", "Its place among all numbers");
+      place.href = link.hash;
+      place.dataset.leads = "away";
+      const foot = document.createElement("p");
+      foot.append(place);
+      dialog.replaceChildren(close, list, foot);
+      from = link;
+      dialog.showModal();
+    };
+    document.querySelectorAll('a.number[href^="#number-"]').forEach((link) => {
+      link.setAttribute("aria-haspopup", "dialog");
+    });
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest("a");
+      if (event.target === dialog) dialog.close(); // beside it, on what it covers
+      if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+      if (dialog.contains(link)) {
+        from = null; // the link leads on, so the focus does not go back
+        dialog.close();
+        return;
+      }
+      const row = link.matches('a.number[href^="#number-"]')
+        ? document.getElementById(decodeURIComponent(link.hash.slice(1))) : null;
+      if (!row || !ledger.contains(row)) return;
+      event.preventDefault();
+      show(row, link);
+    });
+    dialog.addEventListener("close", () => { if (from) from.focus(); });
+  }
   const field = document.querySelector("input[data-search]");
   if (field) {
     const items = [...document.querySelectorAll("[data-text]")];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -89,6 +90,11 @@ class Classes:
     reference: tuple[str, ...]
     reference_label: str
     meaning: str
+
+    def ordered(self, groups: Iterable[str], *, reference: bool = True) -> list[str]:
+        """Put classes in a page's order: the specialist one, the reference (where wanted), others by name."""
+        first = [self.specialist, *([self.reference_label] if reference else [])]
+        return [*first, *sorted(set(groups) - {self.specialist, self.reference_label})]
 
 
 def assign(
