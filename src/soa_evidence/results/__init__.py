@@ -6,6 +6,7 @@ names, and are transformed only when shown.
 """
 
 from soa_evidence.results.arrays import FloatArray, Interval, Transform
+from soa_evidence.results.basis import Basis, Counted, Member
 from soa_evidence.results.checks import (
     Check,
     Verdict,
@@ -20,11 +21,14 @@ from soa_evidence.results.estimates import TABLE_COLUMNS, Estimates
 __all__ = [
     "CURVE_ESTIMANDS",
     "TABLE_COLUMNS",
+    "Basis",
     "Check",
+    "Counted",
     "Curve",
     "Estimates",
     "FloatArray",
     "Interval",
+    "Member",
     "Transform",
     "Verdict",
     "checks_frame",
