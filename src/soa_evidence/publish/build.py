@@ -155,7 +155,7 @@ def write_index(project: Project) -> Path:
                 if (project.report(report.id) / "index.html").is_file()]  # fmt: skip
     library = fingerprint.Library.read(project.library)
     sealed = {path.name: path.stat().st_size for path in sorted(project.editions.glob("*.json"))}
-    made_from = fingerprint.digest([entries, profiles, sealed, library.science, library.publishing])
+    made_from = fingerprint.digest([entries, profiles, sealed, library.publishing])
     path, memory = project.reports / "index.html", project.state / "index.json"
     if all((project.reports / name).is_file() for name in FRONT) and record.read(memory) == [
         made_from,
