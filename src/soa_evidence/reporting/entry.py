@@ -19,6 +19,8 @@ __all__ = ["EstimandKind", "Number", "Origin"]
 
 EstimandKind = Literal["these units", "units as a kind"]
 _ID = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*")
+#: Units of a scale, which are less; points, patients and days are fewer.
+_MEASURED = re.compile(r"\bindex\b|\bQALY\b", re.IGNORECASE)
 _TOKENS = (
     "abs", "between", "both", "chance", "fewer", "interval", "lower", "percent", "place", "plain",
     "probability", "signed", "unit", "upper", "value",
@@ -132,7 +134,7 @@ class Number(bundles.Shown):
             ``place``        a whole number as a place in an order: "41st"
             ``signed``       with a plus sign where it is positive
             ``abs``          without its sign
-            ``fewer``        "4 fewer", "2 more"; the limits too
+            ``fewer``        "4 fewer", "2 more"; the limits too ("0.02 less" of an index)
             ``probability``  "highly likely (82%)"; ``chance``: "it is highly likely (82%) that"
             ``unit``         followed by the unit
             ``.1``           one decimal (any digit)
@@ -191,7 +193,9 @@ class Number(bundles.Shown):
         decimals = self.places if places is None else places
         if "fewer" in asked:
             size = formats.fixed(abs(value), decimals)
-            return f"{size} {'fewer' if value < 0 else 'more'}" if size.strip("0.") else "no difference"
+            # what is not counted, such as an index, is less rather than fewer
+            less = "less" if _MEASURED.search(self.unit) else "fewer"
+            return f"{size} {less if value < 0 else 'more'}" if size.strip("0.") else "no difference"
         return formats.fixed(abs(value) if "abs" in asked else value, decimals, signed="signed" in asked)
 
     def __format__(self, spec: str) -> str:

@@ -133,9 +133,8 @@ def claim(body: Body, ledger: Mapping[str, Any], *, name: str, margin: float) ->
         values |= {"absolute": ledger[f"absolute.{name}.pooled"], "what": _asked(body, "outcome_words")}
         values |= {"unit": body.words("unit")}
         told = (
-            "per 1,000 patients, about {absolute:fewer} {what} in {less} than in {more}; the data are "
-            "consistent "
-            "with {absolute:fewer between} ({unit} {effect:both})"
+            "per 1,000 patients, there were about {absolute:fewer} {what} in {less} than in {more}; the data "
+            "are consistent with {absolute:fewer between} ({unit} {effect:both})"
         )
     else:
         values |= {"what": _asked(body, "outcome_words")}

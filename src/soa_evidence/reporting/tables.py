@@ -15,6 +15,7 @@ from soa_evidence.reporting import formats, safe
 __all__ = ["Table", "html_table", "stack", "table"]
 
 _INTERVAL = ("estimate", "lower", "upper")
+_BRIEF = 24  # letters that may stand on one line in a column of texts
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -129,13 +130,20 @@ def html_table(
         for place, (values, numeric) in enumerate(cells.values()):
             shown = safe.escape(values[at])
             row.append(
-                f'<th scope="row">{shown}</th>' if place == 0 else f"<td{_figure(numeric)}>{shown}</td>"
+                f'<th scope="row">{shown}</th>'
+                if place == 0
+                else f"<td{_figure(numeric) or _brief(values)}>{shown}</td>"
             )
         rows.append(f"<tr>{''.join(row)}</tr>")
     return (
         f"<table><caption>{safe.escape(caption)}</caption><thead><tr>{''.join(heads)}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
+
+
+def _brief(values: list[str]) -> str:
+    """Keep a column of short texts, such as ranks, on one line."""
+    return ' class="brief"' if max(map(len, values)) <= _BRIEF else ""
 
 
 def _figure(numeric: bool) -> str:

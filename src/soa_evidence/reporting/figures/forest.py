@@ -17,10 +17,9 @@ from soa_evidence.reporting.sentences import Sentence
 __all__ = ["forest", "log_axis"]
 
 _ROW = 62
-#: Steps within a factor of ten, the finest that fits is taken, and the pixels that two labels need.
+#: Equal steps for a narrow axis, and steps within a factor of ten for others: the finest that fits is taken.
+_EQUAL = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
 _FAMILIES = (
-    tuple(1 + 0.05 * k for k in range(180)),
-    tuple(1 + 0.1 * k for k in range(90)),
     (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
     (1, 1.5, 2, 3, 4, 6, 8),
     (1, 1.5, 2, 3, 5, 7),
@@ -28,7 +27,8 @@ _FAMILIES = (
     (1, 3),
     (1,),
 )
-_APART = 44
+_NARROW = 2.5  # highest over lowest value of a narrow axis
+_APART = 44  # pixels that two labels need
 
 
 def forest(
@@ -140,11 +140,10 @@ def log_axis(axes: Any, data: pd.DataFrame, reference: float, size: style.Size) 
 
 def _steps(low: float, high: float, reference: float, *, wide: float) -> list[float]:
     """Return round values of a logarithmic axis, as many as stand a label apart, and the reference."""
-    for family in _FAMILIES:
-        found = sorted(
-            {round(m * 10.0**k, 10) for k in range(-6, 7) for m in family if low <= m * 10.0**k <= high}
-            | {reference}
-        )
+    tried = [[k * step for k in range(1, int(high / step) + 1)] for step in _EQUAL if high / low < _NARROW]
+    tried += [[m * 10.0**k for k in range(-6, 7) for m in family] for family in _FAMILIES]
+    for steps in tried:
+        found = sorted({round(step, 10) for step in steps if low <= step <= high} | {reference})
         apart = [wide * np.log(b / a) / np.log(high / low) for a, b in pairwise(found)]
         if len(found) > 1 and min(apart) >= _APART:
             return found
