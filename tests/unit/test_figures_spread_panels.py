@@ -26,8 +26,8 @@ def test_it_tells_how_many_lie_where_chance_would_put_few():
     figure = drawn(two)
     assert figure.description == (
         "2 panels on one scale (patients per 1,000). hip <b>, wound: 4 of 10 hospitals lie outside 100 to "
-        "200, where chance alone would put 0. knee, readmission: 0 of 10 hospitals lie outside 100 to 200, where "
-        "chance alone would put 0."
+        "200, where chance alone would put 0. knee, readmission: 0 of 10 hospitals lie outside 100 to 200, "
+        "where chance alone would put 0."
     )
     assert list(figure.frame.columns) == ["group", "label", "from", "to", "seen", "by_chance"]
     assert len(figure.frame) == 6

@@ -67,7 +67,7 @@ def bins(
             f"width_per_1000={width_per_1000:g} and most_per_1000={most_per_1000:g} do not fit; expected a "
             "width above 0, and a whole number of widths up to at most 1,000."
         )
-    edges = np.arange(int(many) + 1) * width_per_1000
+    edges = np.arange(int(many) + 1, dtype=np.float64) * np.float64(width_per_1000)
     found = []
     for name, result in results.items():
         if not isinstance(result.outcome, Events):
