@@ -53,6 +53,7 @@ from soa_evidence.units import variation_direct
 from soa_evidence.units.joint_draws import JointDraws, Layers, draw, layers
 from soa_evidence.units.posterior import refusal
 from soa_evidence.units.summaries import PER_SD, Events, Outcome, Score, Summary, summarise, tally
+from soa_evidence.units.variation_bins import bins
 from soa_evidence.units.variation_tables import mostly_chance, table, worst_checks
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Events",
     "Score",
     "VariationResult",
+    "bins",
     "fit",
     "mostly_chance",
     "table",
