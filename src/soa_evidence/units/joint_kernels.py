@@ -262,8 +262,8 @@ def _shift(level: FloatArray, skew: FloatArray, mean: FloatArray, common: FloatA
 
 
 @njit(cache=True, nogil=True)
-def _shear(level: FloatArray, skew: FloatArray, mean: FloatArray, inverse: FloatArray, ratio: FloatArray, o: int,
-           auxiliary: FloatArray, order: IntArray, group: IntArray, data: Any, step: FloatArray,
+def _shear(level: FloatArray, skew: FloatArray, mean: FloatArray, inverse: FloatArray, ratio: FloatArray,
+           o: int, auxiliary: FloatArray, order: IntArray, group: IntArray, data: Any, step: FloatArray,
            found: FloatArray) -> None:  # fmt: skip
     """Draw anew how outcome o follows all others over units, what is its own of every unit held still.
 

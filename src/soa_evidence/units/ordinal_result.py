@@ -45,6 +45,8 @@ class OrdinalResult:
         Classes compared on each estimand by the share at or above the cut ("risk"), per 1,000.
     shares : dict of str to Estimates
         For every level, the standardised share of each class that answers it; these units.
+    below_cut : Estimates
+        Standardised share of each class that answers below the cut; these units.
     log_common_odds_ratio : Estimates
         Classes' levels against the reference's, log odds at any threshold; units as a kind.
     spread : Estimates
@@ -68,6 +70,7 @@ class OrdinalResult:
     these_units: Comparison
     as_a_kind: Comparison
     shares: dict[str, Estimates]
+    below_cut: Estimates
     log_common_odds_ratio: Estimates
     spread: Estimates
     new_unit_share: Estimates
@@ -82,6 +85,15 @@ class OrdinalResult:
     question: Question
     checks: tuple[Check, ...]
     tree: Any
+
+    def distribution(self) -> pd.DataFrame:
+        """Share of each class at every level, worst first: group, level, estimate, lower, upper."""
+        rows = [
+            found.table()[["label", "estimate", "lower", "upper"]].assign(answer=level)
+            for level, found in self.shares.items()
+        ]
+        named = pd.concat(rows, ignore_index=True).rename(columns={"label": "group", "answer": "level"})
+        return named[["group", "level", "estimate", "lower", "upper"]]
 
     def __repr__(self) -> str:
         return f"{METHOD}\n{self.these_units.risk!r}\n{self.these_units.difference!r}"
@@ -170,6 +182,12 @@ def summarise(
         these_units=these_units,
         as_a_kind=as_a_kind,
         shares=_shares(ordered, draws, curve, question, estimates),
+        below_cut=estimates(
+            "standardised share below the cut, these units",
+            these_units.risk.labels,
+            "probability",
+            1 - np.asarray(these_units.risk.draws),
+        ),
         log_common_odds_ratio=estimates(
             f"log common odds ratio against {question.reference_label}, units as a kind",
             labels,
