@@ -183,11 +183,11 @@ def briefing(root):
         {
             "id": f"claim-{at}", "name": "Better outcomes",
             "says": f"Specialist hospitals do better: {words[:60]}.",
-            "found": f"Some of the evidence supports it, but most takes no side. Of {number} lines: {words}",
+            "answer": "Some of the evidence supports it and none contradicts it, but most takes no side.",
             "for": f"Wound problems after a first knee replacement: {number} per 1,000 patients.",
-            "against": f"No line lies clearly on this side: {words}", "printed": f"{words}{words[:40]}",
-            "size": f"{words[:70]} {number}.", "missing": [words[:75], words[:70], words[:60]],
-            "settles": words + words[:50],
+            "against": f"No line lies clearly on this side: {words}",
+            "missing": [words[:75], words[:70], words[:60]],
+            "printed": f"Single published results: {number[:-23]}</a> for, 4 against, 10 neither.",
             "certainty": "very low", "well": 3, "asked": 7,
             "counts": {"for": 5, "against": 2, "cannot_tell": 9, "small": 3},
         }

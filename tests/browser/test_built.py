@@ -86,7 +86,9 @@ def test_links_and_size_of_a_built_page(path):
 def test_the_built_briefing_prints_on_one_side_of_a4(tmp_path):
     copy = tmp_path / BRIEFING.name
     copy.write_bytes(BRIEFING.read_bytes())
-    assert briefing.pages_of(briefing.print_pdf(copy, browser=shutil.which("chromium"))) == 1
+    printed = briefing.print_pdf(copy, browser=shutil.which("chromium"))
+    assert briefing.pages_of(printed) == 1
+    assert briefing.smallest_type(printed) >= 8.99  # nine points, a rounding aside
 
 
 @needs_front

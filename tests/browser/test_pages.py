@@ -30,6 +30,8 @@ KINDS = ("page", "withheld", "index", "claims", "changes")
 WIDTHS = (1200, 390)
 #: Of the set-up site; a real report is longer.
 MOST_SIDES = 6
+#: Nobody should need a glass to read the briefing on paper; a rounding of the printer's aside.
+SMALLEST_POINTS = 8.99
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -259,7 +261,9 @@ def test_it_prints_on_a_few_pages(browser, site, kind):
 def test_the_briefing_prints_on_one_side_of_a4(browser, axe, tmp_path):
     """With six claims as full as any: a long text in every place."""
     page = pages.briefing(tmp_path)
-    assert briefing.pages_of(briefing.print_pdf(page, browser=shutil.which("chromium"))) == 1
+    printed = briefing.print_pdf(page, browser=shutil.which("chromium"))
+    assert briefing.pages_of(printed) == 1
+    assert briefing.smallest_type(printed) >= SMALLEST_POINTS
     for width in WIDTHS:
         opened(browser, page, width)
         assert wider_than_the_window(browser) == []

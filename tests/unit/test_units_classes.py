@@ -79,7 +79,7 @@ def test_other_names_of_columns_may_be_given():
             "by_sise",
             r"no class definition 'by_sise'. Did you mean 'by_size'\? Expected one of: by_size",
         ),
-        (UNITS.drop(columns="unit_class"), "broad", r"The units have no column 'unit_class'"),
+        (UNITS.drop(columns="unit_class"), "broad", r"The table of units has no column 'unit_class'"),
         (
             UNITS.rename(columns={"provider_code": "provider_cod"}),
             "broad",

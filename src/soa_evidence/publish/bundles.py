@@ -39,6 +39,11 @@ class Bundles:
     cells: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def given(self) -> dict[str, Item]:
+        """By id, what sentences and titles declare to be no result."""
+        return {str(g["id"]): g for one in (*self.sentences, *self.figures) for g in one.get("given", ())}
+
+    @property
     def headlines(self) -> tuple[Item, ...]:
         """The sentences of the answer."""
         return tuple(s for s in self.sentences if s.get("role") == "headline")

@@ -77,6 +77,7 @@ def describe(
         "checks": [dict(c) for c in bundles.checks],
         "failed": [dict(c) for c in failed],
         "claims": [] if failed else _claims(bundles),
+        **({"case": [dict(one) for one in bundles.cases]} if bundles.cases and not failed else {}),
         "this_run": {
             "started": str(timing.get("start_time") or "")[:19],
             "duration_seconds": round(float(timing.get("duration") or 0.0), 1),

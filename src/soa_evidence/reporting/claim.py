@@ -305,8 +305,8 @@ class Claim(bundles.Shown):
         )  # fmt: skip
 
     @property
-    def printed_said(self) -> Sentence | None:
-        """What single published results say, those against by name; None without any."""
+    def printed_counted(self) -> Sentence | None:
+        """How many single published results lie on each side; None without any."""
         if self.printed.frame.empty:
             return None
         counted = {}
@@ -318,11 +318,21 @@ class Claim(bundles.Shown):
                 evidence=("published-results", "published-studies", *self.printed.basis),
                 population=f"published results on the claim: {self.name}",
             )  # fmt: skip
+        return sentence(
+            "Single published results: {f} for, {a} against, {n} neither.",
+            f=counted["for"], a=counted["against"], n=counted["neither"],
+        )  # fmt: skip
+
+    @property
+    def printed_said(self) -> Sentence | None:
+        """The same, with those against by name."""
+        counted = self.printed_counted
+        if counted is None:
+            return None
         own = self.printed.frame.query("reading == 'against'")["label"]
         names = "; ".join(dict.fromkeys(map(str, own))) or "none"
         return sentence(
-            "Single published results: {f} for, {a} against, {n} neither. Against: {names}.",
-            f=counted["for"], a=counted["against"], n=counted["neither"],
+            "{counted} Against: {names}.", counted=counted,
             names=given(names, why="names of the studies, from the register of published results"),
         )  # fmt: skip
 

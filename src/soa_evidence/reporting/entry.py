@@ -22,8 +22,8 @@ _ID = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*")
 #: Units of a scale, which are less; points, patients and days are fewer.
 _MEASURED = re.compile(r"\bindex\b|\bQALY\b", re.IGNORECASE)
 _TOKENS = (
-    "abs", "between", "both", "chance", "fewer", "interval", "lower", "percent", "plain", "probability",
-    "signed", "unit", "upper", "value",
+    "abs", "between", "both", "chance", "fewer", "interval", "lower", "percent", "place", "plain",
+    "probability", "signed", "unit", "upper", "value",
 )  # fmt: skip
 
 
@@ -131,6 +131,7 @@ class Number(bundles.Shown):
             ``both``         "−4 (−9 to 2)"
             ``lower``        the lower limit alone; ``upper`` the upper
             ``percent``      as a percentage
+            ``place``        a whole number as a place in an order: "41st"
             ``signed``       with a plus sign where it is positive
             ``abs``          without its sign
             ``fewer``        "4 fewer", "2 more"; the limits too ("0.02 less" of an index)
@@ -152,8 +153,18 @@ class Number(bundles.Shown):
         if asked & {"probability", "chance"}:
             phrase = words.probability(self)
             return phrase.clause if "chance" in asked else phrase.text
+        if "place" in asked:
+            return self._place()
         shown = self._shown(asked, places)
         return f"{shown} {self.unit}" if "unit" in asked else shown
+
+    def _place(self) -> str:
+        if self.estimate < 1 or not float(self.estimate).is_integer():
+            raise InputError(
+                f"Number '{self.id}' is {self.estimate:g}, which is no place in an order; expected a whole "
+                "number from 1 up."
+            )
+        return formats.ordinal(int(self.estimate))
 
     def _shown(self, asked: set[str], places: int | None) -> str:
         if "lower" in asked or "upper" in asked:

@@ -13,6 +13,7 @@ __all__ = [
     "decimals_for",
     "fixed",
     "interval",
+    "ordinal",
     "percent",
     "significant_decimals",
     "span",
@@ -57,6 +58,12 @@ def percent(proportion: float, decimals: int = 0) -> str:
     if 100 - step / 2 < shown < 100:
         return f"more than {fixed(100 - step, decimals)}%"
     return f"{fixed(shown, decimals)}%"
+
+
+def ordinal(place: int) -> str:
+    """Return a whole number from 1 up as a place in an order: "1st", "12th", "103rd"."""
+    teens = 10 <= place % 100 <= 20
+    return f"{place:,}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')}"
 
 
 def span(lower: str, upper: str, *, between: bool = False) -> str:

@@ -6,6 +6,7 @@ A template holds words and named placeholders. A digit typed into it is refused:
 
 from __future__ import annotations
 
+import hashlib
 import re
 import string
 from collections.abc import Iterable, Mapping
@@ -33,6 +34,16 @@ class Given:
     text: str
     why: str
 
+    @property
+    def id(self) -> str:
+        """A short name by which a page lists it."""
+        return hashlib.sha256(f"{self.text}|{self.why}".encode()).hexdigest()[:8]
+
+    @property
+    def marked(self) -> bool:
+        """Whether it holds a figure, which readers must not take for a result; plain names are left alone."""
+        return any(character.isdigit() for character in self.text)
+
 
 def given(value: object, *, why: str) -> Given:
     """Declare a figure that is not a result, e.g. ``given("2016/17", why="first year of the data")``."""
@@ -55,7 +66,12 @@ class _Piece:
         # cleaning trims: keep the spaces that join this piece to its neighbours
         if self.text.strip():
             shown = " " * (self.text[0] == " ") + shown + " " * (self.text[-1] == " ")
-        return f'<a class="number" href="#number-{self.link}">{shown}</a>' if self.link else shown
+        if self.link:
+            return f'<a class="number" href="#number-{self.link}">{shown}</a>'
+        if self.given is not None and self.given.marked:
+            why = safe.escape(f"Declared, no result: {self.given.why}")
+            return f'<a class="given" href="#given-{self.given.id}" title="{why}">{shown}</a>'
+        return shown
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,12 +97,16 @@ class Sentence(bundles.Shown):
 
     @property
     def parts(self) -> list[dict[str, str | None]]:
-        """The sentence piece by piece: its text, the number it links to, and why a given figure stands."""
+        """The sentence piece by piece: its text, the number it links to, and why a given figure stands.
+
+        `declared` is the id by which the page lists a figure that is marked as given.
+        """
         return [
             {
                 "text": one.text,
                 "number": one.link or (one.number.id if one.number else None),
                 "given": one.given.why if one.given else None,
+                "declared": one.given.id if one.given and one.given.marked else None,
             }
             for one in self.pieces
         ]
@@ -94,7 +114,7 @@ class Sentence(bundles.Shown):
     def payload(self, role: str) -> dict[str, Any]:
         """Return what the publisher collects; `ledger` holds its numbers, `basis` their rows."""
         used = {piece.number.id: piece.number for piece in self.pieces if piece.number is not None}
-        declared = {piece.given.text: piece.given.why for piece in self.pieces if piece.given is not None}
+        declared = {piece.given.id: piece.given for piece in self.pieces if piece.given is not None}
         return {
             "kind": "sentence",
             "role": role,
@@ -104,7 +124,7 @@ class Sentence(bundles.Shown):
             "numbers": list(self.numbers),
             "ledger": [number.record() for number in used.values()],
             "basis": records.rows(used.values()),
-            "given": [{"text": text, "why": why} for text, why in declared.items()],
+            "given": [{"id": id, "text": one.text, "why": one.why} for id, one in declared.items()],
         }
 
     def __str__(self) -> str:

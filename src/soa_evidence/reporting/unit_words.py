@@ -67,8 +67,7 @@ def ordinal(place: int) -> str:
     """Return a whole number from 1 up as a place in an order: "1st", "12th", "103rd"."""
     if place < 1 or place != int(place):
         raise InputError(f"A place of {place!r} was given; expected a whole number from 1 up.")
-    teens = 10 <= place % 100 <= 20
-    return f"{int(place):,}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(int(place) % 10, 'th')}"
+    return formats.ordinal(int(place))
 
 
 def rank_spans(rows: pd.DataFrame) -> list[str]:
@@ -177,7 +176,7 @@ def claim(result: Outcomes, ledger: Numbers, *, measured_in: str) -> Sentence:
     what = told[:1].lower() + told[1:]
     where: dict[str, Any] = {
         "own": ledger[f"unit.{slug}"], "nation": ledger[f"nation.{slug}"], "peers": ledger[f"class.{slug}"],
-        "low": _place(ledger[f"rank-lower.{slug}"]), "high": _place(ledger[f"rank-upper.{slug}"]),
+        "low": ledger[f"rank-lower.{slug}"], "high": ledger[f"rank-upper.{slug}"],
         "ranked": ledger[f"ranked.{slug}"], "what": what, "group": str(row["group"]),
     }  # fmt: skip
     opening = (
@@ -187,13 +186,9 @@ def claim(result: Outcomes, ledger: Numbers, *, measured_in: str) -> Sentence:
     )
     return sentence(
         opening + "against {nation} in the nation and {peers} in its class ({group}); its rank lies between "
-        "{low} and {high} of {ranked} units.",
+        "{low:place} and {high:place} of {ranked} units.",
         **where,
     )
-
-
-def _place(entry: Number) -> Given:
-    return given(ordinal(int(entry.estimate)), why=f"the number '{entry.id}' as a place in an order")
 
 
 def _words(text: str) -> str | Given:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, require_columns
 
 __all__ = ["MOST_CAUSES", "as_list", "clusters", "factorise", "numbers", "refuse", "require", "weights"]
 
@@ -33,13 +33,9 @@ def require(frame: pd.DataFrame, needed: Sequence[str]) -> None:
         raise InputError(
             f"Column '{repeated[0]}' is named for two purposes; each purpose needs its own column."
         )
+    require_columns(frame.columns, needed)
     for name in needed:
         found = int((frame.columns == name).sum())
-        if found == 0:
-            raise InputError(
-                f"The frame has no column '{name}'.{nearest(name, frame.columns)} "
-                f"It has: {', '.join(map(str, frame.columns[:12]))}."
-            )
         if found > 1:
             raise InputError(f"The frame has {found} columns called '{name}'; expected one.")
     if frame.empty:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 
 __all__ = ["COMPARATORS", "DEFINITIONS", "SPECIALISTS", "Classes", "assign", "roles"]
 
@@ -190,9 +190,7 @@ def roles(
 
 def _known_classes(units: pd.DataFrame, unit: str, unit_class: str, site: str) -> pd.Series[str]:
     """Return every unit's class in the toolkit's words."""
-    for column in (unit, unit_class, site):
-        if column not in units.columns:
-            raise InputError(f"The units have no column '{column}'.{nearest(column, units.columns)}")
+    require_columns(units.columns, (unit, unit_class, site), what="The table of units")
     twice = units.loc[units[unit].duplicated(), unit]
     if len(twice):
         raise InputError(f"Unit '{twice.iloc[0]}' is listed twice; expected one row a unit.")

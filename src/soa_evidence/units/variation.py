@@ -45,7 +45,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from soa_evidence import priors as named_priors
-from soa_evidence.errors import InputError
+from soa_evidence.errors import InputError, require_seed
 from soa_evidence.priors import JointPriors
 from soa_evidence.results import Check, Estimates
 from soa_evidence.sampling import Settings
@@ -179,8 +179,7 @@ def fit(
         raise InputError(f"outcome is {outcome!r}; expected units.variation.Events(...) or Score(...).")
     if isinstance(years, bool) or not isinstance(years, int | float) or not 0 < years < np.inf:
         raise InputError(f"years={years!r}: expected the number of years that were counted, above 0.")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed={seed!r}: expected a whole number from 0 up.")
+    require_seed(seed)
     keys = [case_mix] if isinstance(case_mix, str) else list(case_mix)
     summary = summarise(frame, outcome, unit=unit, group=group, case_mix=keys)
     if len(summary.cells.units) < 3:

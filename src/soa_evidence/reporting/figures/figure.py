@@ -27,6 +27,7 @@ class Figure(bundles.Shown):
     title_html: str
     title_numbers: tuple[dict[str, Any], ...]
     title_rows: tuple[dict[str, Any], ...]
+    title_given: tuple[dict[str, Any], ...]
     subtitle: str
     description: str
     svg: str
@@ -68,6 +69,7 @@ class Figure(bundles.Shown):
                 "counts": list(self.counts),
                 "ledger": list(self.title_numbers),
                 "basis": list(self.title_rows),
+                "given": list(self.title_given),
             },
         )
 
@@ -108,19 +110,19 @@ def make(
             f"such as '{safe.slug(id)}'."
         )
     if isinstance(title, Sentence):
-        told = title.payload("text")
-        text, html, used, rows = title.text, title.html, tuple(told["ledger"]), tuple(told["basis"])
+        text, html, told = title.text, title.html, title.payload("text")
     else:
         require_no_digits(title, f"The title of figure '{id}'")
-        text, html, used, rows = safe.clean(title), safe.escape(title), (), ()
+        text, html, told = safe.clean(title), safe.escape(title), {}
     described = ("Synthetic data, not real patients. " if synthetic else "") + safe.clean(description)
     drawn = style.render(draw, id=id, height=height, synthetic=synthetic)
     return Figure(
         id=id,
         title=text,
         title_html=html,
-        title_numbers=used,
-        title_rows=rows,
+        title_numbers=tuple(told.get("ledger", ())),
+        title_rows=tuple(told.get("basis", ())),
+        title_given=tuple(told.get("given", ())),
         subtitle=("Synthetic data. " if synthetic else "") + _sentence_case(subtitle),
         description=described,
         svg=drawn["wide"],
