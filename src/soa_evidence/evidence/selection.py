@@ -27,6 +27,7 @@ FEW = 12
 #: Columns that cite a row's own source, the first that a table has; and columns that give its address.
 CITING = ("citation", "source", "reported_by", "doi")
 LINKING = ("link",)
+DOI = "https://doi.org/"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -169,7 +170,7 @@ def _members(rows: pd.DataFrame, key: str | Iterable[str]) -> tuple[Member, ...]
         Member(
             key=" · ".join(str(row[name]) for name in columns),
             citation=_text(row, citing),
-            link=_text(row, linking),
+            link=_text(row, linking) or (f"{DOI}{doi}" if (doi := _text(row, "doi")) else ""),
         )
         for row in rows.to_dict("records")
     )

@@ -95,14 +95,15 @@
       const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       items.forEach((item) => {
-        const text = item.textContent.toLowerCase();
+        const group = item.closest("[data-group]");
+        const text = `${group ? group.querySelector("h2").textContent : ""} ${item.textContent}`.toLowerCase();
         item.hidden = !words.every((word) => text.includes(word));
         shown += item.hidden ? 0 : 1;
       });
       document.querySelectorAll("[data-group]").forEach((group) => {
         group.hidden = words.length > 0 && !group.querySelector("[data-text]:not([hidden])");
       });
-      said.textContent = words.length ? `${shown} of ${items.length} reports match.` : "";
+      said.textContent = words.length ? `${shown} of ${items.length} ${field.dataset.search || "reports"} match.` : "";
     };
     document.getElementById("search").hidden = false;
     field.addEventListener("input", apply);
@@ -110,18 +111,15 @@
   }
   const finder = document.querySelector("input[data-finder]");
   if (finder) {
-    const links = [...document.querySelectorAll("#finder-all a")];
+    const names = [...document.querySelectorAll("#finder-all li")];
     const found = document.getElementById("finder-found");
     const apply = () => {
       const words = finder.value.toLowerCase().split(/\s+/).filter(Boolean);
       const hits = words.length
-        ? links.filter((link) => words.every((word) => link.textContent.toLowerCase().includes(word))).slice(0, 8)
+        ? names.filter((name) => words.every((word) => name.textContent.toLowerCase().includes(word))).slice(0, 8)
         : [];
-      found.replaceChildren(...hits.map((link) => {
-        const item = document.createElement("li");
-        item.append(link.cloneNode(true));
-        return item;
-      }));
+      found.replaceChildren(...hits.map((name) => name.cloneNode(true)));
+      document.getElementById("finder-none").hidden = !words.length || hits.length > 0;
     };
     document.getElementById("finder").hidden = false;
     finder.addEventListener("input", apply);

@@ -9,7 +9,7 @@ from typing import Any
 from soa_evidence.publish.bundles import Item
 from soa_evidence.reporting import bundle, records, safe
 
-__all__ = ["in_words", "listed", "named"]
+__all__ = ["in_words", "listed", "named", "numbered"]
 
 #: A number that rests on more choices of rows than this folds them away.
 FEW = 4
@@ -39,6 +39,11 @@ def named(basis: Sequence[Item]) -> str:
     )
 
 
+def numbered(basis: Iterable[Item], page: str) -> list[str]:
+    """Return each choice of rows of a report as a link to where its page tells of it."""
+    return [_link(one, page) for one in basis]
+
+
 def listed(basis: Iterable[Item], *, packages: Iterable[Item] = ()) -> str:
     """Return the table of all choices of rows: how they were chosen, what they hold, what they cite."""
     ordered = sorted(basis, key=lambda one: (one["of"], one["holder"], one["table"], one["where"]))
@@ -63,12 +68,13 @@ def listed(basis: Iterable[Item], *, packages: Iterable[Item] = ()) -> str:
     )
 
 
-def _link(one: Item) -> str:
+def _link(one: Item, page: str = "") -> str:
     chosen = in_words(str(one["where"]))
     chosen = f"{chosen[:LONG]}…" if len(chosen) > LONG else chosen
     where = f" ({safe.escape(chosen)})" if chosen else ""
+    where += f": {safe.escape(records.counted_words(one))}" if one["counted"] else ""
     return (
-        f'<a href="#rows-{safe.escape(one["id"])}">{records.how_many(one)} of '
+        f'<a href="{page}#rows-{safe.escape(one["id"])}">{records.how_many(one)} of '
         f"{_holder(one)} {safe.escape(one['table'])}</a>{where}"
     )
 

@@ -66,7 +66,7 @@ def render(
         ("published", "failed" or "not built"), ``href``, ``headline`` (texts), ``numbers`` (as in
         numbers.json) and ``run`` (as in run.json, with ``answer`` where there is one).
     profiles
-        The pages of single hospitals: ``name`` and ``href``.
+        The pages of single hospitals: ``id``, ``name`` and ``href``, which is '' where the page is not built.
     case
         The claims of the report that weighs them, with its ``href``, where it is published.
     """

@@ -97,12 +97,16 @@ class Sentence(bundles.Shown):
 
     @property
     def parts(self) -> list[dict[str, str | None]]:
-        """The sentence piece by piece: its text, the number it links to, and why a given figure stands."""
+        """The sentence piece by piece: its text, the number it links to, and why a given figure stands.
+
+        `declared` is the id by which the page lists a figure that is marked as given.
+        """
         return [
             {
                 "text": one.text,
                 "number": one.link or (one.number.id if one.number else None),
                 "given": one.given.why if one.given else None,
+                "declared": one.given.id if one.given and one.given.marked else None,
             }
             for one in self.pieces
         ]

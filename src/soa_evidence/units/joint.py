@@ -55,6 +55,7 @@ __all__ = ["Events", "JointResult", "Score", "fit"]
 
 FloatArray = NDArray[np.float64]
 SETTINGS = Settings(draws=1000, tune=500, chains=4)
+THIN = 6  # sweeps a draw: spreads that may be nought need some thirty for one worth an independent draw
 FEWEST_UNITS = 3  # of the class asked about; with fewer its spread cannot be seen
 
 
@@ -96,7 +97,7 @@ def fit(
     priors
         A name from `priors.JOINT_PRIORS`.
     settings
-        Chains, sweeps to settle, and draws kept (every fifth sweep).
+        Chains, sweeps to settle, and draws kept (every sixth sweep).
 
     Raises
     ------
@@ -123,7 +124,7 @@ def fit(
             f"{nearest(focus, laid.groups)} Present: {', '.join(laid.groups)}."
         )
     _require_data(laid, {focus: [focus], label: classes})
-    drawn = draw(laid, chosen, settings=settings or SETTINGS, seed=seed)
+    drawn = draw(laid, chosen, settings=settings or SETTINGS, seed=seed, thin=THIN)
     checks = (*drawn.checks, _units_check(laid, focus))
     these, kind = (
         state(
