@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from soa_evidence.errors import InputError
@@ -67,12 +67,34 @@ class ChecksShown(bundles.Shown):
         )
 
 
-def checks(items: Iterable[Check]) -> ChecksShown:
-    """Show checks as a table; failed ones first, then warnings, each only once."""
+def checks(items: Iterable[Check] | Mapping[str, Iterable[Check]]) -> ChecksShown:
+    """Show checks as a table; failed ones first, then warnings, each only once.
+
+    Parameters
+    ----------
+    items
+        Checks; or, where several fits are checked alike, the checks of each by its subject, which then
+        stands before their names.
+
+    Raises
+    ------
+    InputError
+        When there is none, or two of one name saw different things and nothing tells whose each is.
+    """
+    if isinstance(items, Mapping):
+        named = [(who, one) for who, own in items.items() for one in own]
+        items = [replace(one, name=f"{who}: {one.name}" if who else one.name) for who, one in named]
     order = ("fail", "warn", "pass")
     unique = {(c.name, c.verdict, c.observed): c for c in items}
     if not unique:
         raise InputError("checks() was given no checks; a result carries at least one.")
+    names = [c.name for c in unique.values()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"Check '{twice}' stands {names.count(twice)} times, with different findings, and nothing tells "
+            "them apart. Give the checks by their subject: checks({'what was fitted': result.checks, ...})."
+        )
     return ChecksShown(checks=tuple(sorted(unique.values(), key=lambda c: order.index(c.verdict))))
 
 

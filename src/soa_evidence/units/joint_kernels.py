@@ -97,7 +97,13 @@ def _units(level: FloatArray, skew: FloatArray, mean: FloatArray, inverse: Float
             for b in range(k):
                 prior[g, a, b] = inverse[a, b] / (ratio[g, a] * ratio[g, b])
                 drawn[g, a] += prior[g, a, b] * mean[g, b]
-    q, lower, linear, proposal, found = np.empty((k, k)), np.empty((k, k)), np.empty(k), np.empty(k), np.empty(k)
+    q, lower, linear, proposal, found = (
+        np.empty((k, k)),
+        np.empty((k, k)),
+        np.empty(k),
+        np.empty(k),
+        np.empty(k),
+    )
     for j in range(y.shape[0]):
         g = group[j]
         for a in range(k):
@@ -151,7 +157,9 @@ def _scatter(level: FloatArray, mean: FloatArray, group: IntArray) -> FloatArray
 
 
 @njit(cache=True, nogil=True)
-def _of_ratios(scatter: FloatArray, inverse: FloatArray, log_ratio: FloatArray, size: int, sd: float) -> float:
+def _of_ratios(
+    scatter: FloatArray, inverse: FloatArray, log_ratio: FloatArray, size: int, sd: float
+) -> float:
     """Log density of one class's relative spreads, the units held still."""
     found, k = 0.0, len(log_ratio)
     for a in range(k):
@@ -254,8 +262,8 @@ def _shift(level: FloatArray, skew: FloatArray, mean: FloatArray, common: FloatA
 
 
 @njit(cache=True, nogil=True)
-def _shear(level: FloatArray, skew: FloatArray, mean: FloatArray, inverse: FloatArray, ratio: FloatArray, o: int,
-           auxiliary: FloatArray, order: IntArray, group: IntArray, data: Any, step: FloatArray,
+def _shear(level: FloatArray, skew: FloatArray, mean: FloatArray, inverse: FloatArray, ratio: FloatArray,
+           o: int, auxiliary: FloatArray, order: IntArray, group: IntArray, data: Any, step: FloatArray,
            found: FloatArray) -> None:  # fmt: skip
     """Draw anew how outcome o follows all others over units, what is its own of every unit held still.
 

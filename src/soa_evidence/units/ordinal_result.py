@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from soa_evidence.priors import OrdinalPriors
 from soa_evidence.results import Check, Estimates, power_scaling
-from soa_evidence.units import predictive
+from soa_evidence.results.predictive import REPLICATES, compared, predictive_check
 from soa_evidence.units.binomial_result import Question, class_table, unit_table
 from soa_evidence.units.collapse import Collapsed
 from soa_evidence.units.contrasts import RISK, Comparison, kind_risks, mix_by_patients, these_units_risks
 from soa_evidence.units.direct_classes import TermDensity
 from soa_evidence.units.log_prior import log_level_prior
 from soa_evidence.units.ordered import Ordered
-from soa_evidence.units.predictive import REPLICATES, compared
 from soa_evidence.units.standardise import RiskCurve, risk_curve
 
 __all__ = ["OrdinalDraws", "OrdinalResult", "proportional_odds", "summarise"]
@@ -45,6 +44,8 @@ class OrdinalResult:
         Classes compared on each estimand by the share at or above the cut ("risk"), per 1,000.
     shares : dict of str to Estimates
         For every level, the standardised share of each class that answers it; these units.
+    below_cut : Estimates
+        Standardised share of each class that answers below the cut; these units.
     log_common_odds_ratio : Estimates
         Classes' levels against the reference's, log odds at any threshold; units as a kind.
     spread : Estimates
@@ -68,6 +69,7 @@ class OrdinalResult:
     these_units: Comparison
     as_a_kind: Comparison
     shares: dict[str, Estimates]
+    below_cut: Estimates
     log_common_odds_ratio: Estimates
     spread: Estimates
     new_unit_share: Estimates
@@ -82,6 +84,15 @@ class OrdinalResult:
     question: Question
     checks: tuple[Check, ...]
     tree: Any
+
+    def distribution(self) -> pd.DataFrame:
+        """Share of each class at every level, worst first: group, level, estimate, lower, upper."""
+        rows = [
+            found.table()[["label", "estimate", "lower", "upper"]].assign(answer=level)
+            for level, found in self.shares.items()
+        ]
+        named = pd.concat(rows, ignore_index=True).rename(columns={"label": "group", "answer": "level"})
+        return named[["group", "level", "estimate", "lower", "upper"]]
 
     def __repr__(self) -> str:
         return f"{METHOD}\n{self.these_units.risk!r}\n{self.these_units.difference!r}"
@@ -142,7 +153,7 @@ def summarise(
     against = (question.reference, question.reference_label)
     these = replace(these_units_risks(cells, unit_share, *against), measure=SHARE)
     kind = replace(kind_risks(cells, curve, draws.class_level, draws.class_spread, *against), measure=SHARE)
-    checks = (*checks, predictive.check(predicted))
+    checks = (*checks, predictive_check(predicted))
     scaled = _power_scaling(
         tree,
         draws,
@@ -170,6 +181,12 @@ def summarise(
         these_units=these_units,
         as_a_kind=as_a_kind,
         shares=_shares(ordered, draws, curve, question, estimates),
+        below_cut=estimates(
+            "standardised share below the cut, these units",
+            these_units.risk.labels,
+            "probability",
+            1 - np.asarray(these_units.risk.draws),
+        ),
         log_common_odds_ratio=estimates(
             f"log common odds ratio against {question.reference_label}, units as a kind",
             labels,
