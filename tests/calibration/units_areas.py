@@ -69,8 +69,8 @@ def gradient(name: str, rng: np.random.Generator) -> dict[str, float] | None:
         return out  # refused to be carried through: the slope may be nought
     gap = Estimates(
         estimand="gap", labels=("gap",), unit="points", method="simulated",
-        mean=np.array([rng.normal(GAP, GAP_ERROR)]), covariance=np.array([[GAP_ERROR**2]]), interval="confidence",
-        checks=found.checks,
+        mean=np.array([rng.normal(GAP, GAP_ERROR)]), covariance=np.array([[GAP_ERROR**2]]),
+        interval="confidence", checks=found.checks,
     )  # fmt: skip
     implied = found.implied(gap, through="shows it").table().iloc[0]
     out["exposure a gap implies"] = replicates.held(
