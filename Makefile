@@ -11,6 +11,8 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 export UV_PROJECT_ENVIRONMENT := $(VENV)
+# What Python has compiled is kept beside it, wherever it came from: else every process compiles all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help reports profiles briefing test lab lint check calibrate bench lock clean
 

@@ -7,9 +7,11 @@ The command line shows the message without a traceback and exits with the class'
 from __future__ import annotations
 
 import difflib
+import numbers
 from collections.abc import Iterable
 
 __all__ = [
+    "LARGEST_SEED",
     "BuildError",
     "CatalogueError",
     "CheckFailedError",
@@ -18,7 +20,12 @@ __all__ = [
     "SoaEvidenceError",
     "nearest",
     "require_columns",
+    "require_seed",
 ]
+
+#: The largest seed that every generator of random numbers takes.
+LARGEST_SEED = 2**32 - 1
+MOST_SHOWN = 12  # columns of a table that a message lists
 
 
 class SoaEvidenceError(Exception):
@@ -84,4 +91,20 @@ def require_columns(columns: Iterable[object], names: Iterable[object], *, what:
     held = list(columns)
     for name in names:
         if name not in held:
-            raise InputError(f"{what} has no column '{name}'.{nearest(name, held)}")
+            shown = ", ".join(map(str, held[:MOST_SHOWN])) + (", …" if len(held) > MOST_SHOWN else "")
+            raise InputError(
+                f"{what} has no column '{name}'.{nearest(name, held)} It has: {shown or 'no columns'}."
+            )
+
+
+def require_seed(seed: object) -> None:
+    """Refuse a seed that is no whole number from 0 to `LARGEST_SEED`.
+
+    Raises
+    ------
+    InputError
+        On any other value, True and False among them.
+    """
+    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not (whole and 0 <= int(seed) <= LARGEST_SEED):  # type: ignore[call-overload]
+        raise InputError(f"seed={seed!r}: expected a whole number from 0 to {LARGEST_SEED}.")

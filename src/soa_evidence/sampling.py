@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from soa_evidence.errors import InputError
+from soa_evidence.errors import InputError, require_seed
 from soa_evidence.results import Check, Verdict
 
 __all__ = ["Settings", "convergence_checks", "sample"]
@@ -70,8 +70,7 @@ def sample(model: Any, *, seed: int, settings: Settings | None = None) -> Any:
         With groups posterior and sample_stats.
     """
     settings = settings or Settings()
-    if seed < 0:
-        raise InputError(f"seed={seed}: expected a whole number from 0 up.")
+    require_seed(seed)
     with warnings.catch_warnings():
         # Numba and PyTensor warn about what they cannot cache between runs; it does not touch the numbers.
         warnings.simplefilter("ignore")

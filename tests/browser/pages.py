@@ -12,14 +12,14 @@ from soa_evidence.publish import briefing as briefings
 from soa_evidence.publish import bundles, edition, front, index, page, record
 from soa_evidence.publish.project import Project
 from soa_evidence.reporting import figures, provenance
-from soa_evidence.results import Check, Estimates
+from soa_evidence.results import Basis, Check, Counted, Estimates, Member
 
 #: What others might call a hospital or a study.
 HOSTILE = (
     "<script>window.hacked = 1</script> Infirmary",
     '"><img src=x onerror="window.hacked = 2">',
     '=HYPERLINK("https://example.org","Hospital")',
-    "Pneumono" + "ultramicroscopic" * 12,
+    "Pneumono" + "ultramicroscopic" * 19,
     "\u202esuorf\u202c General \u2066isolate",
     "مستشفى العظام בית חולים",
     "🏥🦴 Hospital 👩🏽‍⚕️",
@@ -36,6 +36,19 @@ PACKAGES = (
 )  # fmt: skip
 
 
+ROWS = Basis(
+    holder="pack", table="units", file="data/units.csv", where="year in ['2016/17', '2017/18']",
+    rows=8, total=12, counted=(Counted(column="records", total=1234.0, unit="records"),),
+)  # fmt: skip
+FEW_ROWS = Basis(
+    holder="pack", table="studies", file="", where="", rows=2, total=2,
+    members=(
+        Member(key="A-1", citation=HOSTILE[0], link="https://example.org/a"),
+        Member(key=HOSTILE[5], link="javascript:alert(1)"),
+    ),
+)  # fmt: skip
+
+
 def estimates():
     n = len(HOSTILE)
     covariance = [[float(i == j) for j in range(n)] for i in range(n)]
@@ -49,7 +62,7 @@ def estimates():
 def executed(shift=0.0):
     """An executed notebook that shows one of everything."""
     held = estimates()
-    numbers = reporting.numbers(held, id="d", population="all patients", evidence=["pack"])
+    numbers = reporting.numbers(held, id="d", population="all patients", evidence=[ROWS, FEW_ROWS])
     made_up = reporting.number(
         0.4, id="made-up", estimand="share", unit="probability", population="no one", evidence=["syn-pack"],
         method="toy", checks=[CHECK],
@@ -82,9 +95,29 @@ def executed(shift=0.0):
                 "picture",
             ),
             shown(reporting.table(units, id="units", title="Every <unit>", fold=False)),
+            *map(shown, hostile_figures(units)),
             text("## Sources and run record\n\nFrom published data."),
         ]
     )
+
+
+def hostile_figures(units):
+    """Figures that write the names of hospitals and the titles of studies, each with all hostile ones."""
+    at = range(1, len(units) + 1)
+    names = units.rename(columns={"hospital": "label"}).assign(
+        group="specialist orthopaedic", volume=[100 * i for i in at], rank_lower=at, rank_upper=len(units)
+    )
+    words = {"title": "Names of any kind", "subtitle": "What others call them, as they are"}
+    yield figures.caterpillar(names, id="order", unit_text="per 1,000", highlight=HOSTILE[:4], **words)
+    yield figures.funnel(
+        names, pd.DataFrame({"volume": [1, 900], "lower": [2.0, 3], "upper": [8.0, 6]}), id="funnel",
+        reference=5.0, reference_label="all", volume_text="patients", unit_text="per 1,000",
+        highlight=HOSTILE[4:6], **words,
+    )  # fmt: skip
+    yield figures.study_forest(
+        names[["label", "estimate", "lower", "upper"]].assign(lower=lambda f: f["lower"] + 0.5), id="studies",
+        ratio=True, unit_text="odds ratio", sides=(HOSTILE[0], HOSTILE[5]), **words,
+    )  # fmt: skip
 
 
 def shown(thing, *tags):
@@ -150,11 +183,11 @@ def briefing(root):
         {
             "id": f"claim-{at}", "name": "Better outcomes",
             "says": f"Specialist hospitals do better: {words[:60]}.",
-            "found": f"Some of the evidence supports it, but most takes no side. Of {number} lines: {words}",
+            "answer": "Some of the evidence supports it and none contradicts it, but most takes no side.",
             "for": f"Wound problems after a first knee replacement: {number} per 1,000 patients.",
-            "against": f"No line lies clearly on this side: {words}", "printed": f"{words}{words[:40]}",
-            "size": f"{words[:70]} {number}.", "missing": [words[:75], words[:70], words[:60]],
-            "settles": words + words[:50],
+            "against": f"No line lies clearly on this side: {words}",
+            "missing": [words[:75], words[:70], words[:60]],
+            "printed": f"Single published results: {number[:-23]}</a> for, 4 against, 10 neither.",
             "certainty": "very low", "well": 3, "asked": 7,
             "counts": {"for": 5, "against": 2, "cannot_tell": 9, "small": 3},
         }

@@ -40,7 +40,8 @@ estimates = Estimates(
     estimand="toy difference", labels=("a", "b"), unit="per 1,000 patients", method="toy",
     interval="confidence", checks=(check,), mean=[centre, 1 / 3], covariance=[[1.0, 0.0], [0.0, 1.0]],
 )
-numbers = reporting.numbers(estimates, id="difference", population="toy patients", evidence=[package])
+rows = package.select()
+numbers = reporting.numbers(estimates, id="difference", population="toy patients", evidence=[rows])
 numbers
 """
 HEADLINE = """\

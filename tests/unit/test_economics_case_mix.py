@@ -93,7 +93,11 @@ def test_few_spells_are_warned_of_and_not_counted_aloud():
         ({"work": ["all work", "complex"]}, {}, "A group is called 'all work'"),
         ({"hrg": ["HN12F", "HN81Z"]}, {}, r"Row 2: there is no price for HN81Z elective\. Did you mean"),
         ({"top": [0, 50]}, {"top_up_n": "top"}, "50 spells are eligible for the top-up, of 40 in all"),
-        ({}, {"cost": "costs_gbp"}, r"no column 'costs_gbp' in the spells\. Did you mean 'cost_gbp'"),
+        (
+            {},
+            {"cost": "costs_gbp"},
+            r"of spells has no column 'costs_gbp'\. Did you mean 'cost_gbp'",
+        ),
     ],
 )
 def test_a_case_mix_that_cannot_be_is_refused(changes, more, says):

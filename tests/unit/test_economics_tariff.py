@@ -97,9 +97,9 @@ def test_a_rule_that_cannot_be_is_refused(given, says):
                                                                     "HN80A has no long-stay"),
         ({}, pd.concat([PRICES, PRICES]), {}, "The prices hold HN12F elective more than once; give the "
                                               "prices of one year"),
-        ({}, PRICES.drop(columns="base_price_gbp"), {}, "There is no column 'base_price_gbp' in the prices"),
+        ({}, PRICES.drop(columns="base_price_gbp"), {}, "The table of prices has no column 'base_price_gbp'"),
         ({}, PRICES.iloc[:0], {}, "There are no rows in the prices"),
-        ({}, PRICES, {"n": "spell"}, r"There is no column 'spell' in the spells\. Did you mean 'spells'"),
+        ({}, PRICES, {"n": "spell"}, r"The table of spells has no column 'spell'\. Did you mean 'spells'"),
     ],
 )  # fmt: skip
 def test_spells_that_cannot_be_paid_are_refused(row, prices, more, says):
@@ -196,7 +196,7 @@ def test_factors_move_the_level_and_not_the_comparison():
         ({}, {"movement": None}, "Give either earlier_cost= or movement="),
         ({}, {"earlier_cost": "unit_cost_gbp"}, "Give either earlier_cost= or movement="),
         ({"cc_from": [1, 1, 2, 2]}, {"level": "cc_from"}, "No family has two levels of comorbidity"),
-        ({}, {"level": "cc"}, "There is no column 'cc' in the HRGs"),
+        ({}, {"level": "cc"}, "The table of HRGs has no column 'cc'"),
     ],
 )
 def test_prices_and_costs_that_cannot_be_are_refused(changes, more, says):

@@ -42,7 +42,7 @@ def test_a_curve_is_drawn_of_few_and_many(n):
 def test_the_curve_says_in_words_what_it_shows():
     figure = curve()
     assert "30 specifications" in figure.description
-    assert "20 lie below none and 9 above it; the interval of 17 leaves none out" in figure.description
+    assert "20 lie below no difference and 9 above it; the interval of 17 excludes it" in figure.description
     table = figure.frame.set_index(["choice", "option"])
     assert table.loc[("how", "a"), "specifications"] == 10
     assert table.loc[("who", "these"), "mean"] == pytest.approx(
@@ -91,9 +91,9 @@ def test_the_tipping_figure_needs_a_grid():
     [
         (
             0.123,
-            "About 12 such patients in a hundred more at the specialist units would be enough for the end",
+            "About 12 more such patients in a hundred at the specialist units would be enough for the end",
         ),
-        (-0.05, "About 5 such patients in a hundred fewer"),
+        (-0.05, "About 5 fewer such patients in a hundred"),
         (0.004, "Less than one such patient in a hundred more"),
         (float("nan"), "No number of such patients would be enough for the end"),
     ],
@@ -107,10 +107,10 @@ def test_patients_needed_in_words(imbalance, said):
     [
         (
             1.259,
-            "Odds of patients who did not answer that are 25 per cent higher there would be enough",
+            "Odds 25 per cent higher among patients who did not answer, there, would be enough",
         ),
-        (0.5, "Odds of patients who did not answer that are 50 per cent lower there"),
-        (1.001, "Odds of patients who did not answer that are less than one per cent higher there"),
+        (0.5, "Odds 50 per cent lower among patients who did not answer, there"),
+        (1.001, "Odds less than one per cent higher among patients who did not answer, there"),
         (float("nan"), "No plausible odds of patients who did not answer, there, would be enough"),
     ],
 )

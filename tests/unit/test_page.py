@@ -208,7 +208,7 @@ def test_checks_code_run_record_and_declared_figures_are_there(html):
         "41.3 seconds",
         "22 November 2026",
         "(set on the command line)",
-        "2017: a year",
+        "<strong>2017</strong>: a year",
     ):
         assert words in html, words
     assert '<details class="analyst"><summary>For analysts' in html

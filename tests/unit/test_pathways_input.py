@@ -47,7 +47,7 @@ TOTALS = pd.DataFrame({"unit": ["a", "b"], "completed": [1, 2]})
         ({"unit": ["a", None, *"cdef"]}, {}, "Column 'unit', row 2 is empty"),
         ({"score": [2.0] * 6}, {"covariates": ["score"]}, "Covariate 'score' is 2 everywhere; leave it out"),
         ({"score": ["x"] * 6}, {"covariates": ["score"]}, "Column 'score', row 1 is 'x'; expected a number"),
-        ({}, {"covariates": ["scor"]}, r"There is no column 'scor' in the places\. Did you mean 'score'"),
+        ({}, {"covariates": ["scor"]}, r"The table of places has no column 'scor'\. Did you mean 'score'"),
         ({}, {"benchmark": "peer"}, r"benchmark is 'peer'\. Did you mean 'peers'"),
         ({}, {"benchmark": "peers"}, "This benchmark needs peers="),
         ({}, {"benchmark": "peers", "peers": {"z": []}}, "peers= speaks of 'z', which is not in the data"),
@@ -90,7 +90,7 @@ def test_too_few_places_and_no_frame():
         (PEOPLE, AGES, TOTALS.assign(unit=["a", "z"]), "'z' has a count and no people"),
         (PEOPLE, AGES.assign(completed=0), TOTALS, "There is no event at all"),
         (PEOPLE, AGES, TOTALS.assign(completed=0), "There is no event at all"),
-        (PEOPLE.drop(columns="people"), AGES, TOTALS, "There is no column 'people' in people"),
+        (PEOPLE.drop(columns="people"), AGES, TOTALS, "The table of people has no column 'people'"),
     ],
 )
 def test_people_and_counts_that_cannot_be_are_refused(people, ages, totals, says):

@@ -205,6 +205,10 @@ def test_results_show_themselves():
         ({"treated": []}, "expected a list of at least one"),
         ({"treated": ["u99"]}, "'u99', which is not in 'unit'"),
         ({"start": 2040}, "2040 is not among the years"),
+        ({"start": {"a": 2013, "b": 2014}}, r"2 starts \(2013, 2014\)"),
+        ({"start": [2013, 2014]}, "compared with some that had begun"),
+        ({"start": pd.Series([2013, 2014, 2014])}, "began then or never"),
+        ({"start": []}, r"0 starts \(none\)"),
         ({"start": 2010}, "leaves no year before"),
         ({"leave_out": [2014, 2015]}, "leaves no year after"),
         ({"leave_out": [1999]}, "1999 is not among the years"),
@@ -309,3 +313,12 @@ def test_bad_figures_are_told(change, message):
     }  # fmt: skip
     with pytest.raises(InputError, match=message):
         reported_contrast.fit(**{**put, **change})
+
+
+def test_one_start_may_be_given_unit_by_unit():
+    frame = panel(lift=1.0)
+    alone = difference_in_differences.fit(frame, **PUT)
+    each = difference_in_differences.fit(
+        frame, **{**PUT, "start": dict.fromkeys(PUT["treated"], PUT["start"])}
+    )
+    assert each.effect.table().equals(alone.effect.table())

@@ -1,6 +1,7 @@
 """The briefing: made from the same bundles as the page, and printed where there is a Chromium."""
 
 import stat
+import zlib
 
 import pytest
 
@@ -13,9 +14,9 @@ from soa_evidence.publish.project import Project
 REPORT = {"id": "case", "title": "The case", "question": "What <b> speaks for it?"}
 CLAIM = {
     "id": "better", "name": "Better & safer", "says": "They <i>fare</i> better.",
-    "found": 'Of <a class="number" href="#number-better.all">4</a> lines.', "for": "One.", "against": "None.",
-    "printed": "", "size": "", "missing": ["a trial", "<script>x</script>"], "settles": "A trial.",
-    "certainty": "low",
+    "for": '<a class="number" href="#number-better.all">4</a>, <a class="given" href="#given-0a">2017</a>.',
+    "against": "None.", "answer": "It <b>may</b> be so.", "printed": "", "certainty": "low",
+    "missing": ["a trial", "<script>x</script>"],
     "well": 3, "asked": 7, "counts": {"for": 2, "against": 0, "cannot_tell": 1, "small": 0},
 }  # fmt: skip
 
@@ -33,7 +34,9 @@ def test_figures_lead_to_their_records_on_the_report_and_texts_are_inert():
     assert "They &lt;i&gt;fare&lt;/i&gt; better." in html
     assert "●●</span> 2 for" in html
     assert "against</span>" not in html  # no mark for what does not occur
-    assert "<strong>Certainty: low</strong> (3 of 7 questions answered well)" in html
+    assert "<strong>Certainty: low</strong>" in html
+    assert 'href="index.html#given-0a"' in html
+    assert "It &lt;b&gt;may&lt;/b&gt; be so." in html
 
 
 def test_a_briefing_is_made_from_one_case():
@@ -89,3 +92,17 @@ def test_the_pdf_stands_beside_the_page_and_goes_when_cleaned(tmp_path, monkeypa
     made = project.report("case") / briefing.PDF
     assert briefing.pages_of(made) == 1
     assert made in project.clean()
+
+
+def a_pdf(path, *streams):
+    body = b"".join(b"<<>>\nstream\n" + stream + b"\nendstream\n" for stream in streams)
+    path.write_bytes(b"%PDF-1.4\n" + body)
+    return path
+
+
+def test_the_smallest_type_of_a_pdf_is_told_in_points(tmp_path):
+    page = b".24 0 0 -.24 0 842 cm\n3.125 0 0 3.125 1 1 cm\n/F4 16 Tf (a) Tj\n/F5 12 Tf (b) Tj"
+    file = a_pdf(tmp_path / "a.pdf", b"no text at all", zlib.compress(b"0 0 m"), zlib.compress(page))
+    assert briefing.smallest_type(file) == pytest.approx(0.24 * 3.125 * 12)
+    with pytest.raises(BuildError, match=r"b\.pdf holds no type that can be read"):
+        briefing.smallest_type(a_pdf(tmp_path / "b.pdf", b"x"))

@@ -22,10 +22,16 @@ CHECK = {
 NUMBER = {
     "id": "risk.a", "estimand": "risk", "label": "a", "estimate": 0.04, "lower": 0.03, "upper": 0.05,
     "level": 0.95, "interval": "credible", "unit": "per person", "population": "all", "method": "m",
-    "evidence": ["pack"], "checks": [{"name": "R-hat", "verdict": "pass"}],
+    "evidence": ["pack"], "checks": [{"name": "R-hat", "verdict": "pass"}], "basis": ["pack.t.1"],
+}  # fmt: skip
+ROWS = {
+    "id": "pack.t.1", "holder": "pack", "of": "package", "table": "t", "file": "t.csv", "where": "",
+    "rows": 3, "total": 3, "counted": [{"column": "n", "total": 9.0, "unit": "patients"}], "members": [],
 }  # fmt: skip
 HEADLINE = {"kind": "sentence", "role": "headline", "text": "It is 4%.", "html": "", "numbers": ["risk.a"]}
-GOOD = Bundles(numbers=(NUMBER,), checks=(CHECK,), sentences=(HEADLINE,), packages=({"name": "pack"},))
+GOOD = Bundles(
+    numbers=(NUMBER,), checks=(CHECK,), sentences=(HEADLINE,), packages=({"name": "pack"},), basis=(ROWS,)
+)
 
 
 def refusals(smallest=0, **changed):
@@ -41,6 +47,13 @@ def number(**changed):
 
 def count(value, **changed):
     return NUMBER | {"id": "n", "estimate": value, "lower": None, "upper": None, "unit": "patients"} | changed
+
+
+def test_rows_that_hold_few_people_are_not_told():
+    (found,) = refusals(smallest=10)
+    assert found["name"] == "No small count is disclosed in the rows of 'pack', 'n'"
+    assert (found["observed"], found["expected"]) == ("9.0", "0 or at least 10")
+    assert refusals(smallest=9) == []
 
 
 def test_a_whole_report_passes():
@@ -66,6 +79,18 @@ def test_a_whole_report_passes():
         (number(estimate="NaN"), "Number 'risk.a' is finite", "estimate = NaN"),
         (number(lower=0.06), "The interval of 'risk.a' is in order", "0.06 to 0.05"),
         (number(evidence=["pack", "other"]), "Number 'risk.a' rests on declared evidence", "names other"),
+        (number(basis=[]), "Number 'risk.a' names the rows it rests on", "no row of pack"),
+        (number(basis=["another"]), "Number 'risk.a' names the rows it rests on", "no row of pack"),
+        (
+            {"basis": (ROWS | {"rows": 0},)},
+            "Number 'risk.a' names the rows it rests on",
+            "no row of pack",
+        ),
+        (
+            {"basis": (ROWS | {"of": "report"},)},
+            "Number 'risk.a' names the rows it rests on",
+            "no row of pack",
+        ),
         ({"packages": ({"name": "x"},)}, "Evidence 'pack' is shown", "declared in the catalogue, not shown"),
         (number(id="../x"), "Ids can be file names and links", "'../x'"),
         ({"figures": ({"id": "a/b"},)}, "Ids can be file names and links", "'a/b'"),

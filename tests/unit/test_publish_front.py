@@ -1,5 +1,6 @@
 """Editions, what changed between them, all claims, kinds of numbers and explained words."""
 
+import html
 import json
 from datetime import date
 
@@ -9,7 +10,7 @@ from test_publish_disclosure import GOOD, NUMBER
 
 from soa_evidence.__main__ import main
 from soa_evidence.errors import CatalogueError
-from soa_evidence.publish import changes, claims, edition, front, glossary, kinds
+from soa_evidence.publish import case_graphic, changes, claims, edition, front, glossary, index, kinds
 from soa_evidence.publish.bundles import Bundles
 from soa_evidence.reporting import number
 
@@ -186,14 +187,69 @@ def test_words_are_explained_once_and_only_in_running_text(tmp_path):
     assert glossary.Words({}).explained("<p>x</p>") == "<p>x</p>"
 
 
-def test_the_case_on_one_screen_is_the_table_of_its_report(tmp_path):
-    project = make(tmp_path, entry("one"))
-    entries = [{"id": front.CASE, "status": "published", "href": "x"}]
-    assert front.case_rows(project, entries) is None
-    tables = project.report(front.CASE) / "tables"
-    tables.mkdir(parents=True)
-    (tables / "claims.csv").write_text("claim,evidence_for\nBetter,<b>\n")
-    assert front.case_rows(project, entries) == {
-        "href": "x", "heads": ["Claim", "Evidence for"], "rows": [["Better", "<b>"]],
+def weighed(**more):
+    """A claim with a line on each side, as the run record of the case holds it."""
+    sides = {"for": (2.0, 1.0, 9.0), "small": (0.2, 0.1, 0.3), "cannot tell": (-0.5, -8.0, 3.0),
+             "against": (-7.0, -9.0, -6.0)}  # fmt: skip
+    lines = [
+        {"what": f"Line <{side}>", "shown": "4 (1 to 9) days", "side": side, "direct": side == "for",
+         "estimate": at, "lower": low, "upper": high}
+        for side, (at, low, high) in reversed(sides.items())
+    ]  # fmt: skip
+    return {
+        "id": "better", "name": "Better <b>", "says": "They fare better.", "answer": "It points both ways.",
+        "certainty": "low", "missing": ["a", "b"], "lines": lines,
+        "counts": {"for": 1, "against": 1, "cannot_tell": 1, "small": 1}, **more,
     }  # fmt: skip
-    assert front.case_rows(project, [{**entries[0], "status": "failed"}]) is None
+
+
+def test_the_case_on_one_screen_is_what_its_report_recorded():
+    entries = [{"id": front.CASE, "status": "published", "href": "x"}]
+    assert front.the_case(entries) is None
+    with_case = [{**entries[0], "run": {"case": [{"kind": "case", "claims": [weighed()]}]}}]
+    assert front.the_case(with_case) == {"href": "x", "claims": [weighed()]}
+    assert front.the_case([{**with_case[0], "status": "failed"}]) is None
+
+
+def test_a_claim_is_drawn_with_every_line_and_names_itself_from_the_data():
+    drawn = case_graphic.draw(weighed())
+    title, described = case_graphic.describe(weighed())
+    assert title == (
+        "Better <b>: 4 lines of evidence, 1 for, 1 any difference is small, 1 cannot tell, 1 against"
+    )
+    assert "Line <for>: 4 (1 to 9) days, for; Line <small>" in described  # those for first
+    assert "cut off at 5 of them" in described
+    assert f'<title id="lines-of-better-title">{html.escape(title)}</title>' in drawn
+    assert 'role="img"' in drawn
+    assert drawn.count('stroke-width="2.6"') == 1  # the direct line alone is thick
+    # three limits lie beyond the scale on their own side: an arrow head each; so does one estimate, unmarked
+    assert drawn.count("-3v6z") == 3
+    assert drawn.count("<circle") == 2
+    assert drawn.count("3.6-3.6z") == 0
+
+
+def test_a_line_is_drawn_on_its_side_of_nothing_at_its_size():
+    line = {
+        "what": "w",
+        "shown": "s",
+        "side": "for",
+        "direct": True,
+        "estimate": 2.5,
+        "lower": 1.0,
+        "upper": 4.0,
+    }
+    drawn = case_graphic.draw(weighed(lines=[line]))
+    middle, width = case_graphic.WIDTH / 2, case_graphic.WIDTH / 2 - 8
+    assert f'cx="{middle + 2.5 / 5 * width:.1f}"' in drawn
+    assert f'<line x1="{middle + width / 5:.1f}" x2="{middle + 4 * width / 5:.1f}"' in drawn
+
+
+def test_the_index_shows_each_claim_with_its_counts_its_picture_and_what_is_missing():
+    page = index.render([], case={"href": "case/index.html", "claims": [weighed()]})
+    assert 'href="case/index.html#claim-better"' in page
+    assert "Better &lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "Certainty: <strong>low</strong>" in page
+    assert "2 missing" in page
+    for text in ("1 for", "1 against", "1 cannot tell", "1 small"):
+        assert f"</span> {text}</span>" in page

@@ -30,7 +30,8 @@ estimates = Estimates(
     estimand="toy difference", labels=("a", "b"), unit="per 1,000 patients", method="toy",
     interval="confidence", checks=(check,), mean=[4.0, 1 / 3], covariance=[[1.0, 0.0], [0.0, 1.0]],
 )
-numbers = reporting.numbers(estimates, id="difference", population="toy patients", evidence=[package])
+rows = package.select()
+numbers = reporting.numbers(estimates, id="difference", population="toy patients", evidence=[rows])
 numbers
 """
 SMALL = (
@@ -38,7 +39,7 @@ SMALL = (
     + """\
 n = reporting.number(
     len(package.frame("knee")), id="knees", estimand="knees replaced", label="all", unit="procedures",
-    population="toy patients", evidence=[package], method="count", checks=[check],
+    population="toy patients", evidence=[package.select("knee")], method="count", checks=[check],
 )
 n
 """

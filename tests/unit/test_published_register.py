@@ -568,7 +568,7 @@ def test_a_list_that_is_not_there(tmp_path):
 
 def test_a_coding_table_that_is_not_there(tmp_path):
     pd.DataFrame([FIGURE]).to_csv(tmp_path / "published_figures.csv", index=False)
-    with pytest.raises(EvidenceError, match=r"coding table studies\.csv is missing"):
+    with pytest.raises(EvidenceError, match=r"There is no file studies\.csv at"):
         published.build(tmp_path, tmp_path)
 
 

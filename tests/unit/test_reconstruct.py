@@ -229,7 +229,7 @@ BAD_CURVES = [
     ({"point_error": 0.5}, r"point_error is 0\.5: a fifth of the whole axis"),
     ({"time_error": np.nan}, r"time_error is nan"),
     ({"replicates": 1}, r"replicates is 1; expected at least 2"),
-    ({"seed": -1}, r"seed is -1; expected a whole number"),
+    ({"seed": -1}, r"seed=-1: expected a whole number from 0 to"),
     ({"level": 95}, r"level is 95.*Give 95 % as 0\.95"),
     ({"points_are": "step"}, r"points_are is 'step'\. Did you mean 'steps'"),
 ]

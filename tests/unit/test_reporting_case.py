@@ -304,21 +304,24 @@ def test_no_report_is_left_out_unseen(tmp_path):
 def test_single_results_are_counted_those_against_by_name(tmp_path):
     rows = pd.DataFrame(
         [
-            ("Ames", "revision", "a v b", "HR", "1.5", 1.1, 2.0, "for", None),
-            ("Boyd <b>", "revision", "a v b", "HR", "0.6", None, None, "against", "small"),
-            ("Cole", "revision", "a v b", "narrative", None, None, None, "neither", None),
-            ("Dunn", "revision", "a v b", "HR", "2", None, None, "not used", None),
-            ("Eves", "death", "a v b", "HR", "2", None, None, "for", None),
+            ("R1", "Ames", "revision", "a v b", "HR", "1.5", 1.1, 2.0, "for", None),
+            ("R2", "Boyd <b>", "revision", "a v b", "HR", "0.6", None, None, "against", "small"),
+            ("R3", "Cole", "revision", "a v b", "narrative", None, None, None, "neither", None),
+            ("R4", "Dunn", "revision", "a v b", "HR", "2", None, None, "not used", None),
+            ("R5", "Eves", "death", "a v b", "HR", "2", None, None, "for", None),
         ],
         columns=[
-            "label", "outcome", "compared", "measure_printed", "estimate_printed", "lower_printed",
-            "upper_printed", "reading", "caution",
+            "result_id", "label", "outcome", "compared", "measure_printed", "estimate_printed",
+            "lower_printed", "upper_printed", "reading", "caution",
         ],
     )  # fmt: skip
     report = published(tmp_path, "studies", {"d": (-9, -6)}, rows)
     found = case.single_results([report], outcomes=["revision"])
-    assert list(found["label"]) == ["Boyd <b>", "Cole", "Ames"]
-    assert list(found["printed"]) == ["HR: 0.6", "narrative", "HR: 1.5 (1.1 to 2.0)"]
+    assert list(found.frame["label"]) == ["Boyd <b>", "Cole", "Ames"]
+    assert list(found.frame["printed"]) == ["HR: 0.6", "narrative", "HR: 1.5 (1.1 to 2.0)"]
+    assert [(one.holder, one.where, one.rows, one.total) for one in found.basis] == [
+        ("studies", "result_id in ['R1', 'R2', 'R3']", 3, 5)
+    ]
     said = weighed(line(-9, -6), printed=found).printed_said
     assert said.text == "Single published results: 1 for, 1 against, 1 neither. Against: Boyd <b>."
     assert "Boyd &lt;b&gt;" in said.html

@@ -147,3 +147,9 @@ def test_a_ledger_shows_itself_escaped_and_linked():
     assert "small &lt;b&gt;" in shown["text/html"]
     assert [n["id"] for n in shown[MIME]["numbers"]] == list(made)
     assert set(made.frame().columns) >= {"id", "estimand", "estimate", "unit", "checks"}
+
+
+def test_what_is_measured_and_not_counted_is_less_rather_than_fewer():
+    assert number(-0.02, -0.031, 0.004, unit="of the index").text("fewer both") == (
+        "0.020 less (0.031 less to 0.004 more)"
+    )

@@ -47,7 +47,35 @@ def test_a_figure_in_a_text_is_refused_and_a_declared_one_is_recorded():
     made = reporting.sentence("In {y}, {n} hospitals.", y=reporting.given("2016/17", why="year"),
                               n=reporting.given(1272, why="count"))  # fmt: skip
     assert made.text == "In 2016/17, 1,272 hospitals."
-    assert made.payload("text")["given"][0] == {"text": "2016/17", "why": "year"}
+    year, count = made.payload("text")["given"]
+    assert (year["text"], year["why"]) == ("2016/17", "year")
+    # it is marked where it stands, says why it may, and leads to its line in the list
+    assert (
+        f'<a class="given" href="#given-{year["id"]}" title="Declared, no result: year">2016/17</a>'
+        in made.html
+    )
+    assert count["id"] != year["id"]
+
+
+def test_a_declared_name_without_a_figure_is_not_marked_and_a_reason_is_inert():
+    made = reporting.sentence(
+        "At {name} in {year}.", name=reporting.given("Ames", why="a name"),
+        year=reporting.given("2017", why='"><b>x'),
+    )  # fmt: skip
+    assert "In Ames" not in made.html
+    assert made.html.count('class="given"') == 1
+    assert "<b>" not in made.html
+
+
+def test_a_place_is_a_number_of_the_ledger():
+    place = {"estimand": "rank", "unit": "rank", "population": "p", "method": "m", "evidence": ["e"]}
+    rank = reporting.number(41, id="rank", **place)
+    said = reporting.sentence("It is {r:place}.", r=rank)
+    assert said.text == "It is 41st."
+    assert 'href="#number-rank"' in said.html
+    for value in (0, -1, 1.5):
+        with pytest.raises(InputError, match=r"Number 'rank' is .*, which is no place in an order"):
+            reporting.sentence("It is {r:place}.", r=reporting.number(value, id="rank", **place))
 
 
 @pytest.mark.parametrize(

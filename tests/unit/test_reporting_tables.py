@@ -1,5 +1,6 @@
 import csv
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 from urllib.parse import unquote
 
@@ -88,6 +89,17 @@ def test_checks_show_the_worst_first_in_words_and_symbols():
     assert "&lt;o&gt;" in html
     with pytest.raises(InputError, match="given no checks"):
         reporting.checks([])
+
+
+def test_checks_of_several_fits_are_told_apart_by_their_subject():
+    one, other = check("a", "pass"), replace(check("a", "warn"), observed="another")
+    with pytest.raises(InputError, match="Check 'a' stands 2 times, with different findings"):
+        reporting.checks([one, other])
+    shown = reporting.checks({"hips": [one], "knees": [other, other], "": [one]})
+    assert [c.name for c in shown.checks] == ["knees: a", "hips: a", "a"]
+    assert {c.observed for c in shown.checks} == {"<o>", "another"}
+    with pytest.raises(InputError, match="given no checks"):
+        reporting.checks({"hips": []})
 
 
 def test_evidence_shows_its_kind_and_follows_web_addresses_only():

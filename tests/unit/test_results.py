@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from soa_evidence.errors import CheckFailedError, InputError
@@ -11,6 +12,7 @@ from soa_evidence.results import (
     Estimates,
     checks_frame,
     combine_verdicts,
+    none_missing,
     require_passed,
 )
 
@@ -312,3 +314,14 @@ def test_a_curve_shows_itself_harmlessly():
     assert "<b>" not in made._repr_html_()
     with pytest.raises(ValueError, match="read-only"):
         made.estimate[0] = 1
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "missing"), [(["a", "b"], "pass", 0), (["a", None], "fail", 1)]
+)
+def test_a_check_that_nothing_is_missing(values, verdict, missing):
+    found = none_missing(pd.Series(values), name="every unit has a class", why="It would be left out.")
+    assert (found.name, found.verdict, found.why) == (
+        "every unit has a class", verdict, "It would be left out."
+    )  # fmt: skip
+    assert (found.observed, found.expected) == (f"{missing} without", "none without")

@@ -136,7 +136,7 @@ def test_settings_that_cannot_show_convergence_are_refused(changes, message):
 
 
 def test_a_negative_seed_is_refused_before_anything_is_compiled():
-    with pytest.raises(InputError, match="seed=-1: expected a whole number from 0 up"):
+    with pytest.raises(InputError, match="seed=-1: expected a whole number from 0 to 4294967295"):
         sampling.sample(None, seed=-1)
 
 

@@ -132,7 +132,7 @@ BAD = {
         {"moderators": ["year"], "seed": 1, "exchanges": 20},
         "fewer than 99",
     ),
-    "permutation: seed": (permutation.fit, GOOD, {"moderators": ["year"], "seed": -1}, "seed is -1"),
+    "permutation: seed": (permutation.fit, GOOD, {"moderators": ["year"], "seed": -1}, "seed=-1"),
     "subgroup: one group": (subgroup.fit, GOOD.assign(g="x"), {"group": "g"}, "at least two groups"),
     "subgroup: missing": (
         subgroup.fit,

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from soa_evidence.errors import InputError
 from soa_evidence.units import adjusted_gain, agreement
 
 PAIRS = pd.DataFrame({"ours": [1.0, 2, 3, 4, 6], "theirs": [1.0, 3, 3, 5, 5], "unit": list("abcde")})
@@ -112,3 +113,30 @@ def test_flags_are_in_the_words_of_the_funnel():
         "below 99.8%",
     ]
     assert adjusted_gain.flags(table, reference=3.2).iloc[3] == "within"
+
+
+def test_gains_stand_beside_published_figures_of_the_same_release():
+    frame = pd.DataFrame({"u": list("abab"), "year": [1, 1, 2, 2], "n": 50, "b": 500.0, "e": 1000.0})
+    frame["o"] = [1000.0, 1100, 1500, 1600]
+    ours = adjusted_gain.fit(
+        frame, unit="u", size="n", observed="o", expected="e", before="b", within=["year"]
+    )
+    published = pd.DataFrame({"u": list("bca"), "year": [2, 2, 1], "published": [22.5, 1.0, 9.0]})
+    found = adjusted_gain.beside(published, {"ours": ours}, unit="u", within=["year"])
+    assert found["published"].tolist() == [22.5, 1.0, 9.0]
+    assert found["ours"].tolist() == pytest.approx([22.0, np.nan, 10.0], nan_ok=True)
+    with pytest.raises(InputError, match=r"published figures has no column 'yr'\. Did you mean 'year'\?"):
+        adjusted_gain.beside(published, {"ours": ours}, unit="u", within=["yr"])
+    with pytest.raises(InputError, match=r"has a column 'published' already; give the gains another name"):
+        adjusted_gain.beside(published, {"published": ours}, unit="u", within=["year"])
+    with pytest.raises(InputError, match=r"'b' is published twice in one release; expected one row"):
+        adjusted_gain.beside(published.iloc[[0, 0]], {"ours": ours}, unit="u", within=["year"])
+
+
+def test_the_error_of_a_step_is_that_of_a_mean_of_differences():
+    d = np.array([1.0, -2.0, 4.0, 0.5])
+    frame = pd.DataFrame({"n": [4], "old": [10.0], "new": [10.0 + d.sum()], "squares": [(d**2).sum()]})
+    found = adjusted_gain.step_error(frame, size="n", before="old", after="new", squares="squares")
+    assert found.tolist() == pytest.approx([d.std() / np.sqrt(4)])
+    with pytest.raises(InputError, match=r"The frame has no column 'square'\. Did you mean 'squares'\?"):
+        adjusted_gain.step_error(frame, size="n", before="old", after="new", squares="square")

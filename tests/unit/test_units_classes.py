@@ -79,7 +79,7 @@ def test_other_names_of_columns_may_be_given():
             "by_sise",
             r"no class definition 'by_sise'. Did you mean 'by_size'\? Expected one of: by_size",
         ),
-        (UNITS.drop(columns="unit_class"), "broad", r"The units have no column 'unit_class'"),
+        (UNITS.drop(columns="unit_class"), "broad", r"The table of units has no column 'unit_class'"),
         (
             UNITS.rename(columns={"provider_code": "provider_cod"}),
             "broad",
@@ -97,3 +97,11 @@ def test_other_names_of_columns_may_be_given():
 def test_what_has_no_place_is_refused(units, definition, message):
     with pytest.raises(InputError, match=message):
         classes.assign(units, definition)
+
+
+def test_a_page_tells_the_specialist_class_first_then_the_reference_then_the_others():
+    found = classes.assign(UNITS, "by_size")
+    named = ["independent sector", "NHS general", "specialist orthopaedic", "NHS general, large"]
+    rest = ["NHS general, large", "independent sector"]
+    assert found.ordered(named) == ["specialist orthopaedic", "NHS general", *rest]
+    assert found.ordered(named, reference=False) == ["specialist orthopaedic", *rest]

@@ -80,6 +80,20 @@ def test_the_weights_turn_the_collapsed_likelihood_into_the_exact_one(case):
     np.testing.assert_allclose(put_right, log_likelihood(cells, *draws), rtol=EXACT)
 
 
+def test_one_logarithm_for_many_cells_is_the_plain_sum():
+    """Cells of one or two patients are multiplied up; large odds, many cells and large cells are not lost."""
+    from soa_evidence.units.collapse import _exact_total
+
+    rng = np.random.default_rng(5)
+    pattern, unit = rng.integers(0, 30, 4000), rng.integers(0, 7, 4000)
+    trials = rng.choice([1.0, 2.0, 3.0, 50.0], 4000)
+    by_pattern, by_unit = rng.normal(0, 3, (4, 30)), rng.normal(-2, 1, (4, 7))
+    by_pattern[1, :5], by_pattern[2] = 240.0, -60.0
+    eta = by_pattern[:, pattern] + by_unit[:, unit]
+    found = _exact_total()(np.exp(by_pattern), np.exp(by_unit), pattern, unit, trials)
+    np.testing.assert_allclose(found, np.logaddexp(0, eta) @ trials, rtol=1e-12, atol=1e-9)
+
+
 def test_narrower_bins_need_less_correction(case):
     cells, mode = case
     draws = some_draws(cells, mode)

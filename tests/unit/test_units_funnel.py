@@ -228,3 +228,27 @@ def test_false_discovery_flags_fewer_than_five_in_a_hundred_when_nothing_is_ther
 def test_false_discovery_refuses_by_name(frame, more, message):
     with pytest.raises(InputError, match=message):
         false_discovery.fit(pd.DataFrame(frame), **more)
+
+
+def test_flags_are_counted_by_outcome_beside_what_chance_would_give():
+    frame = pd.DataFrame(
+        {
+            "outcome": ["a"] * 40 + ["b"] * 20,
+            "side": ["worse", "better"] * 30,
+            "p_value": [1e-6, 1e-5, 0.01, *([0.04] * 2), *([0.5] * 35), *([0.03] * 2), *([0.9] * 18)],
+        }
+    )
+    found = false_discovery.fit(frame, rate=0.05)
+    # sorted p: 1e-6, 1e-5, 0.01, 0.03, ...; of 60 the k-th is flagged up to 0.05 k / 60: 0.0025 for the third
+    assert (found.flagged, found.outside, found.by_chance) == (2, 7, pytest.approx(3.0))
+    counted = found.counted(["outcome"], split="side")
+    assert counted.to_dict("list") == {
+        "outcome": ["a", "b"], "looked_at": [40, 20], "outside": [5, 2],
+        "by_chance": pytest.approx([2.0, 1.0]),
+        "flagged": [2, 0], "flagged_better": [1, 0], "flagged_worse": [1, 0],
+    }  # fmt: skip
+    assert "flagged_worse" not in found.counted(["outcome"])
+    with pytest.raises(InputError, match="colour"):
+        found.counted(["colour"])
+    with pytest.raises(InputError, match="sid"):
+        found.counted(["outcome"], split="sid")

@@ -87,6 +87,11 @@ def test_the_result_is_whole(fitted):
     assert "at or above the cut" in these.difference.estimand
     assert (fitted.thresholds.of("below good") == 0).all()
     assert (fitted.thresholds.of("below excellent") > 0).all()
+    assert fitted.below_cut.of("specialist") == pytest.approx(1 - these.risk.of("specialist"))
+    by_level = fitted.distribution()
+    assert list(by_level["level"].unique()) == list(LEVELS)
+    assert by_level.groupby("group")["estimate"].sum().to_numpy() == pytest.approx(np.ones(3))
+    assert (by_level["lower"] < by_level["estimate"]).all()
     assert fitted.units["trials"].sum() == len(patients())
     assert fitted.log_common_odds_ratio.labels == ("independent", "specialist")
     assert all(c.verdict != "fail" for c in fitted.checks)

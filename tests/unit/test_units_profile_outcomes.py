@@ -240,3 +240,12 @@ def test_nothing_published_is_no_trend():
 def test_a_bad_series_is_told(frame, message):
     with pytest.raises(InputError, match=message):
         profile_trend.fit(frame, **NAMED)
+
+
+def test_units_whose_interval_leaves_a_value_out():
+    table = pd.DataFrame(
+        {"unit": list("abcd"), "lower": [0.0, 2.0, 1.0, -3.0], "upper": [2.0, 3.0, 1.5, 0.9]}
+    )
+    assert every_unit.apart_from(table, 1.0)["unit"].tolist() == ["b", "d"]
+    with pytest.raises(InputError, match=r"The table of units has no column 'upper'"):
+        every_unit.apart_from(table.drop(columns="upper"), 1.0)

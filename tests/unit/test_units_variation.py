@@ -220,3 +220,42 @@ def test_tables_refuse_what_they_do_not_know(result):
         variation.table({"a: b": result}, what="mean")
     with pytest.raises(InputError, match="results is empty"):
         variation.table({})
+
+
+def test_units_are_set_beside_what_their_patients_make_one_expect(result):
+    """Mid-p of the binomial, two-sided; the side is turned so that fewer readmissions are better."""
+    from scipy import stats
+
+    units = result.units
+    seen = (units["crude"] * units["patients"]).round()
+    law = stats.binom(units["patients"], units["expected"])
+    low = law.cdf(seen) - 0.5 * law.pmf(seen)
+    np.testing.assert_allclose(units["p_value"], 2 * np.minimum(low, 1 - low), atol=1e-9)
+    assert (units["side"] == np.where(units["crude"] < units["expected"], "better", "worse")).all()
+    frame = variation.flags({"hip, primary: readmission": result})
+    assert list(frame.columns) == [
+        "operation", "outcome", "unit", "group", "patients", "crude", "expected", "side", "p_value",
+    ]  # fmt: skip
+    np.testing.assert_allclose(frame["expected"], 1000 * units["expected"])
+    assert set(frame["operation"]) == {"hip, primary"}
+    with pytest.raises(InputError, match="results is empty"):
+        variation.flags({})
+
+
+def test_units_of_a_score_that_differ_by_chance_alone_are_pointed_out_no_oftener():
+    rng = np.random.default_rng(8)
+    units, many = 200, 50
+    draws = rng.normal(20, 9, (units, many))
+    frame = pd.DataFrame(
+        {
+            "unit": [f"u{j}" for j in range(units)], "class": ["a", "b"] * (units // 2), "n": many,
+            "total": draws.sum(axis=1), "squares": np.square(draws).sum(axis=1),
+        }
+    )  # fmt: skip
+    score = variation.Score(label="gain", patients="n", total="total", squares="squares", unit="points")
+    found = variation.fit(frame, outcome=score, unit="unit", group="class", years=1, seed=1, settings=QUICK)
+    share = (found.units["p_value"] < 0.05).mean()
+    assert 0.005 < share < 0.105  # 0.05 and 3.5 standard errors of a binomial of 200
+    assert (
+        found.units["side"] == np.where(found.units["crude"] > found.units["expected"], "better", "worse")
+    ).all()

@@ -3,22 +3,28 @@
 Other methods' results come in as `Estimates` and `Curve`, never as models; their draws keep their order.
 """
 
-from soa_evidence.economics import (
-    budget,
-    carried,
-    case_mix_income,
-    cohort,
-    decision,
-    information,
-    inputs,
-    life_table,
-    parameters,
-    psa,
-    revision_laws,
-    sensitivity,
-    tariff,
-)
-from soa_evidence.economics.tariff_rules import Rules
+from typing import TYPE_CHECKING
+
+from soa_evidence import lazy
+
+if TYPE_CHECKING:
+    from soa_evidence.economics import (
+        budget,
+        carried,
+        case_mix_income,
+        cohort,
+        decision,
+        information,
+        inputs,
+        life_table,
+        parameters,
+        price_index,
+        psa,
+        revision_laws,
+        sensitivity,
+        tariff,
+    )
+    from soa_evidence.economics.tariff_rules import Rules
 
 __all__ = [
     "Rules",
@@ -31,8 +37,11 @@ __all__ = [
     "inputs",
     "life_table",
     "parameters",
+    "price_index",
     "psa",
     "revision_laws",
     "sensitivity",
     "tariff",
 ]
+
+lazy.on_use(__name__)

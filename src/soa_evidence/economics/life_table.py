@@ -53,12 +53,7 @@ def death_probabilities(
         On a missing column or sex, a probability outside 0 to 1, shares that do not add up to 1, an age that
         is not in the table. Beyond the table's last age its last probability stays.
     """
-    for column in (age, sex, probability):
-        if column not in table.columns:
-            raise InputError(
-                f"The life table has no column '{column}'.{nearest(column, table.columns)} "
-                f"It has: {', '.join(map(str, table.columns))}."
-            )
+    require_columns(table.columns, (age, sex, probability), what="The life table")
     if not (shares and abs(sum(shares.values()) - 1) < 1e-9 and min(shares.values()) >= 0):
         raise InputError(f"shares are {shares}; expected shares of each sex, from 0, that add up to 1.")
     if not (np.isfinite(ratio) and ratio > 0):
@@ -88,11 +83,7 @@ def relative_utility(
 
     It lowers a utility measured soon after the operation as the patient ages. The sexes keep their shares.
     """
-    for column in (age, sex, utility):
-        if column not in table.columns:
-            raise InputError(
-                f"The table of utilities has no column '{column}'.{nearest(column, table.columns)}"
-            )
+    require_columns(table.columns, (age, sex, utility), what="The table of utilities")
     norm = np.zeros(years + 1)
     for name, share in shares.items():
         norm += share * _by_age(table, age, sex, utility, name, start_age, years + 1, limit=1.0)

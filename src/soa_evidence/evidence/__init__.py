@@ -5,31 +5,37 @@
 >>> package.table().head()                   # doctest: +SKIP
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from soa_evidence.evidence import (
-    case_mix,
-    commissioners,
-    economic_inputs,
-    nhs_proms,
-    nhs_units,
-    orthopaedic_costs,
-    orthopaedic_tariff,
-    programmes,
-    published,
-    published_survivorship,
-    registry,
-    syn_registry,
-    us_hospitals,
-)
-from soa_evidence.evidence.load import check, load, names, seal
-from soa_evidence.evidence.package import Package
+from soa_evidence import lazy
+
+if TYPE_CHECKING:
+    from soa_evidence.evidence import (
+        case_mix,
+        commissioners,
+        economic_conventions,
+        economic_inputs,
+        nhs_proms,
+        nhs_units,
+        orthopaedic_costs,
+        orthopaedic_tariff,
+        programmes,
+        published,
+        published_survivorship,
+        registry,
+        syn_registry,
+        us_hospitals,
+        where_treated,
+    )
+    from soa_evidence.evidence.load import check, load, names, seal
+    from soa_evidence.evidence.package import Package
 
 __all__ = [
     "Package",
     "case_mix",
     "check",
     "commissioners",
+    "economic_conventions",
     "economic_inputs",
     "load",
     "names",
@@ -44,4 +50,7 @@ __all__ = [
     "seal",
     "syn_registry",
     "us_hospitals",
+    "where_treated",
 ]
+
+lazy.on_use(__name__)

@@ -20,7 +20,7 @@ from soa_evidence.evidence import tables
 from soa_evidence.evidence.load import CAUTIOUS_SMALLEST_COUNT
 from soa_evidence.evidence.load import load as load_package
 from soa_evidence.evidence.registry.load import OWN_NAME
-from soa_evidence.results import Check
+from soa_evidence.results import Basis, Check
 
 __all__ = ["COLUMNS", "NATIONAL_NAME", "CaseMix", "load"]
 
@@ -53,6 +53,8 @@ class CaseMix:
         Whose case mix it is, for a sentence.
     own : bool
         Whether it is a file and not England's.
+    basis : Basis
+        The rows it was made from, for the ledger.
     """
 
     name: str
@@ -67,6 +69,7 @@ class CaseMix:
     whose: str
     own: bool
     checks: tuple[Check, ...]
+    basis: Basis
 
 
 def load(source: str | Path, *, folder: str | Path | None = None) -> CaseMix:
@@ -115,13 +118,14 @@ def load(source: str | Path, *, folder: str | Path | None = None) -> CaseMix:
                 why="an HRG that is not known has no price",
             ),
         ),
+        basis=Basis(holder=OWN_NAME, table="spells", file="", where="", rows=len(frame), total=len(frame)),
     )
 
 
 def _national(folder: str | Path | None) -> CaseMix:
     package = load_package(NATIONAL_NAME, folder)
-    rows = package.table("cost_collection")
-    rows = rows[rows["admission"] == "elective inpatient"]
+    chosen = package.select("cost_collection", admission="elective inpatient", counted="activity")
+    rows = chosen.frame
     frame = pd.DataFrame(
         {
             "hrg": rows["hrg"],
@@ -146,6 +150,7 @@ def _national(folder: str | Path | None) -> CaseMix:
         whose="England, taken as if it were one hospital",
         own=False,
         checks=(),
+        basis=chosen.basis,
     )
 
 

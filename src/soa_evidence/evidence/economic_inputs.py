@@ -15,6 +15,7 @@ import pandas as pd
 
 from soa_evidence.errors import EvidenceError, nearest
 from soa_evidence.evidence import economic_inputs_fields as fields
+from soa_evidence.evidence.tables import read_list
 from soa_evidence.evidence.write import Written, package
 
 __all__ = ["build_costs", "build_hip_model", "build_life_tables"]
@@ -143,13 +144,9 @@ def build_costs(costs: str | Path, out_folder: str | Path) -> Written:
 
 
 def _read(path: Path, columns: tuple[str, ...], *, index: bool = False) -> pd.DataFrame:
-    if not path.is_file():
-        raise EvidenceError(f"There is no file {path.name} in {path.parent.name}; give the right folder.")
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=0 if index else None)
-    for column in columns:
-        if column not in frame.columns:
-            raise EvidenceError(f"{path.name} has no column '{column}'.{nearest(column, frame.columns)}")
-    return frame
+    """Return a CSV as text; with `index` its first column, whatever it is called, names the rows."""
+    frame, _ = read_list(path, path.name, columns)
+    return frame.set_index(frame.columns[0]) if index else frame
 
 
 def _coefficients(frame: pd.DataFrame) -> pd.DataFrame:

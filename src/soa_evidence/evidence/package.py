@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from soa_evidence.errors import EvidenceError, nearest
+
+if TYPE_CHECKING:
+    from soa_evidence.evidence.selection import Selection
 
 __all__ = ["Package"]
 
@@ -75,6 +78,38 @@ class Package:
             On an unknown resource, or when several exist and none is named.
         """
         return self.frames[self._resource(resource)].copy()
+
+    def select(
+        self,
+        resource: str | None = None,
+        /,
+        *,
+        where: str = "",
+        counted: str | Iterable[str] = (),
+        **equal: Any,
+    ) -> Selection:
+        """Choose rows of a table: they are the result's `frame`, and it is a number's ``evidence=``.
+
+        Parameters
+        ----------
+        resource
+            Name of the table; may be left out when the package has one only.
+        where
+            A choice that is more than equality, as ``pandas.DataFrame.query`` takes it, values written out.
+        counted
+            Columns whose sum (of numbers) or number of different values (of texts) the ledger tells.
+        **equal
+            By column, the value its rows must have, or a list of values.
+
+        Raises
+        ------
+        EvidenceError
+            On an unknown table or column, a value that is neither text nor number, or a choice that cannot be
+            read.
+        """
+        from soa_evidence.evidence.selection import select  # it needs this class
+
+        return select(self, self._resource(resource), where=where, counted=counted, equal=equal)
 
     def fields(self, resource: str | None = None) -> dict[str, dict[str, Any]]:
         """Return the field descriptors (title, description, unit, constraints, own keys) by column name."""

@@ -9,7 +9,7 @@ Checked against: every message in tests/unit/test_pathways_programme.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,9 +100,9 @@ def read(
     Raises
     ------
     InputError
-        On a missing column, a value that is no number, a unit twice in a year, an unknown unit or year, no
-        year before or after, fewer than three units to compare with, a size that is not above 0, or a
-        record's standard deviation that is not above 0 or stands without sizes.
+        On several starts, a missing column, a value that is no number, a unit twice in a year, an unknown
+        unit or year, no year before or after, fewer than three units to compare with, a size that is not
+        above 0, or a record's standard deviation that is not above 0 or stands without sizes.
     """
     if record_sd and not size:
         raise InputError(f"record_sd='{record_sd}' without size=: give the records behind each value too.")
@@ -110,6 +110,7 @@ def read(
     rates_frame.require_columns(frame, named, "the panel")
     if isinstance(treated, str) or not len(treated):
         raise InputError(f"treated={treated!r}: expected a list of at least one unit that took part.")
+    start = _one_start(start)
     names = rates_frame.labels(frame, [unit])
     known = sorted(set(names))
     for name in treated:
@@ -163,6 +164,28 @@ def read(
         before=before,
         after=~before,
         dropped=len(wide) - len(whole) + len(known) - len(wide),
+    )
+
+
+def _one_start(start: object) -> object:
+    """Return the start; several are refused, for units that began early would stand in for "before"."""
+    if isinstance(start, Mapping):
+        starts = list(start.values())
+    elif isinstance(start, Sequence | set | frozenset | np.ndarray | pd.Series) and not isinstance(
+        start, str
+    ):
+        starts = list(start)
+    else:
+        return start
+    different = sorted({str(one) for one in starts})
+    if len(different) == 1:
+        return starts[0]
+    told = ", ".join(different) or "none"
+    raise InputError(
+        f"start= gives {len(different)} starts ({told}); expected one for all that took part. Where units "
+        "began at different times, the later ones would be compared with some that had begun already. Fit "
+        "each group of one start by itself, with only units in frame= that began then or never, and show "
+        "the groups beside each other."
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from soa_evidence import errors
 from soa_evidence.errors import InputError, nearest
 
 __all__ = ["amounts", "counts", "labels", "peers_of", "require_columns"]
@@ -24,9 +25,7 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> N
     """Refuse a frame that is none, has no rows or lacks a column."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"For {what}, a {type(frame).__name__} was given; expected a DataFrame.")
-    for column in columns:
-        if column not in frame.columns:
-            raise InputError(f"There is no column '{column}' in {what}.{nearest(column, frame.columns)}")
+    errors.require_columns(frame.columns, columns, what=f"The table of {what.removeprefix('the ')}")
     if frame.empty:
         raise InputError(f"There are no rows in {what}.")
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import pandas as pd
 
 from soa_evidence.errors import InputError, nearest
 
-__all__ = ["LOG_0_2", "Normal", "named"]
+__all__ = ["LOG_0_2", "Normal", "Row", "named", "prior_table"]
 
+#: Parameter, distribution, and why.
+Row = tuple[str, str, str]
 LOG_0_2 = -1.6094379124341003  # log of 0.2, a usual standard deviation between units
 
 
@@ -22,6 +27,15 @@ class Normal:
     def __post_init__(self) -> None:
         if not self.sd > 0:
             raise InputError(f"A normal prior needs a standard deviation above 0, not {self.sd}.")
+
+    def row(self, parameter: str) -> Row:
+        """Return the row of a table of priors that tells this one: parameter, distribution, because."""
+        return parameter, f"Normal({self.mean:.3g}, {self.sd:g})", self.because
+
+
+def prior_table(rows: Iterable[Row]) -> pd.DataFrame:
+    """Return rows as the table that every set of priors gives: parameter, distribution, because."""
+    return pd.DataFrame(list(rows), columns=["parameter", "distribution", "because"])
 
 
 def named[Priors](known: dict[str, Priors], name: str, method: str) -> Priors:

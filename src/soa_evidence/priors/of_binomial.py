@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from soa_evidence.priors.normal import LOG_0_2, Normal, named
+from soa_evidence.priors.normal import LOG_0_2, Normal, named, prior_table
 from soa_evidence.priors.of_levels import LevelPriors
 
 __all__ = ["BINOMIAL_PRIORS", "BinomialPriors", "binomial"]
@@ -54,32 +54,15 @@ class BinomialPriors:
 
     def table(self) -> pd.DataFrame:
         """Return one row a prior: parameter, distribution, because."""
-        level, spread, case_mix = self.common_log_odds, self.common_log_spread, self.case_mix_log_odds
-        rows = [
-            ("common level, log odds", f"Normal({level.mean:g}, {level.sd:g})", level.because),
-            (
-                "level of a class, log odds",
-                f"Normal(common level, {self.class_log_odds_sd:g})",
-                f"{self.class_log_odds_sd:g} in log odds is a factor of "
-                f"{math.exp(self.class_log_odds_sd):.2g} in odds",
-            ),
-            (
-                "typical spread between units, log SD",
-                f"Normal({spread.mean:.3g}, {spread.sd:g})",
-                spread.because,
-            ),
-            (
-                "spread of a class, log SD",
-                f"Normal(typical, {self.class_log_spread_sd:g})",
-                "classes share what a typical spread is; each may be tighter or wider",
-            ),
-            (
-                "case-mix level, log odds ratio",
-                f"Normal({case_mix.mean:g}, {case_mix.sd:g})",
-                case_mix.because,
-            ),
-        ]
-        return pd.DataFrame(rows, columns=["parameter", "distribution", "because"])
+        odds = self.class_log_odds_sd
+        return prior_table(
+            [
+                *self.levels.rows(
+                    "log odds", f"{odds:g} in log odds is a factor of {math.exp(odds):.2g} in odds"
+                ),
+                self.case_mix_log_odds.row("case-mix level, log odds ratio"),
+            ]
+        )
 
 
 _DEFAULT = BinomialPriors(

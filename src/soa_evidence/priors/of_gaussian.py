@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from soa_evidence.priors.normal import Normal, named
+from soa_evidence.priors.normal import Normal, named, prior_table
 from soa_evidence.priors.of_levels import LevelPriors
 
 __all__ = ["GAUSSIAN_PRIORS", "GaussianPriors", "gaussian"]
@@ -40,41 +40,17 @@ class GaussianPriors:
 
     def table(self) -> pd.DataFrame:
         """Return one row a prior: parameter, distribution, because."""
-        level, spread = self.levels.common, self.levels.log_spread
-        rows = [
-            ("common level, SD", f"Normal({level.mean:g}, {level.sd:g})", level.because),
-            (
-                "level of a class, SD",
-                f"Normal(common level, {self.levels.class_sd:g})",
-                f"classes seldom differ by over {2 * self.levels.class_sd:g} standard deviations of patients",
-            ),
-            (
-                "typical spread between units, log SD",
-                f"Normal({spread.mean:.3g}, {spread.sd:g})",
-                spread.because,
-            ),
-            (
-                "spread of a class, log SD",
-                f"Normal(typical, {self.levels.class_log_spread_sd:g})",
-                "classes share what a typical spread is; each may be tighter or wider",
-            ),
-            (
-                "case-mix level, SD",
-                f"Normal({self.case_mix.mean:g}, {self.case_mix.sd:g})",
-                self.case_mix.because,
-            ),
-            (
-                "spread between like patients, log SD",
-                f"Normal({self.log_residual.mean:.3g}, {self.log_residual.sd:g})",
-                self.log_residual.because,
-            ),
-            (
-                "how far units differ in it, log share",
-                f"Normal({self.log_residual_spread.mean:.3g}, {self.log_residual_spread.sd:g})",
-                self.log_residual_spread.because,
-            ),
-        ]
-        return pd.DataFrame(rows, columns=["parameter", "distribution", "because"])
+        twice = 2 * self.levels.class_sd
+        return prior_table(
+            [
+                *self.levels.rows(
+                    "SD", f"classes seldom differ by over {twice:g} standard deviations of patients"
+                ),
+                self.case_mix.row("case-mix level, SD"),
+                self.log_residual.row("spread between like patients, log SD"),
+                self.log_residual_spread.row("how far units differ in it, log share"),
+            ]
+        )
 
 
 _LOG_0_1 = math.log(0.1)

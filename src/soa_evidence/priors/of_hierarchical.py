@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from soa_evidence.priors.normal import LOG_0_2, Normal, named
+from soa_evidence.priors.normal import LOG_0_2, Normal, named, prior_table
 
 __all__ = ["HIERARCHICAL_PRIORS", "HierarchicalPriors", "hierarchical"]
 
@@ -62,8 +62,7 @@ class HierarchicalPriors:
             "class less common level of death": self.death_class,
             "case-mix level, log hazard ratio of death": self.death_case_mix,
         }
-        rows = [(what, f"Normal({p.mean:.3g}, {p.sd:g})", p.because) for what, p in priors.items()]
-        return pd.DataFrame(rows, columns=["parameter", "distribution", "because"])
+        return prior_table(prior.row(what) for what, prior in priors.items())
 
 
 _UP_TO_ONE = "from under 1 in 10,000 to over 1 a year is plausible beforehand"

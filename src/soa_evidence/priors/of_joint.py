@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from soa_evidence.priors.normal import Normal, named
+from soa_evidence.priors.normal import Normal, named, prior_table
 
 __all__ = ["JOINT_PRIORS", "JointPriors", "joint"]
 
@@ -42,7 +42,7 @@ class JointPriors:
     def table(self) -> pd.DataFrame:
         """Return one row a prior: parameter, distribution, because."""
         rows = [
-            ("common level", f"Normal({self.common.mean:g}, {self.common.sd:g})", self.common.because),
+            self.common.row("common level"),
             (
                 "level of a class",
                 f"Normal(common level, {self.class_sd:g})",
@@ -61,7 +61,7 @@ class JointPriors:
                 "classes share what a typical spread is; each may be tighter or wider",
             ),
         ]
-        return pd.DataFrame(rows, columns=["parameter", "distribution", "because"])
+        return prior_table(rows)
 
 
 _ANY = "any risk from under 1 % to over 99 % is plausible beforehand"

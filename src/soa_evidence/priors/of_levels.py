@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from soa_evidence.priors.normal import Normal
+from soa_evidence.priors.normal import Normal, Row
 
 __all__ = ["HasLevels", "LevelPriors"]
 
@@ -30,6 +30,19 @@ class LevelPriors:
     class_sd: float
     log_spread: Normal
     class_log_spread_sd: float
+
+    def rows(self, scale: str, class_because: str) -> list[Row]:
+        """Return parameter, distribution and reason of each, on a scale named in words such as "log odds"."""
+        return [
+            self.common.row(f"common level, {scale}"),
+            (f"level of a class, {scale}", f"Normal(common level, {self.class_sd:g})", class_because),
+            self.log_spread.row("typical spread between units, log SD"),
+            (
+                "spread of a class, log SD",
+                f"Normal(typical, {self.class_log_spread_sd:g})",
+                "classes share what a typical spread is; each may be tighter or wider",
+            ),
+        ]
 
 
 class HasLevels(Protocol):

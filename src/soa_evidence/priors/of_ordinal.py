@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from soa_evidence.priors.normal import Normal, named
+from soa_evidence.priors.normal import Normal, named, prior_table
 from soa_evidence.priors.of_binomial import BINOMIAL_PRIORS
 from soa_evidence.priors.of_levels import LevelPriors
 
@@ -37,13 +37,9 @@ class OrdinalPriors:
 
     def table(self) -> pd.DataFrame:
         """Return one row a prior: parameter, distribution, because."""
-        gap = (
-            "distance between neighbouring thresholds, log",
-            f"Normal({self.log_gap.mean:.3g}, {self.log_gap.sd:g})",
-            self.log_gap.because,
-        )
-        table = BINOMIAL_PRIORS[self.name].table()
-        return pd.concat([table, pd.DataFrame([gap], columns=table.columns)], ignore_index=True)
+        binary = BINOMIAL_PRIORS[self.name].table()
+        gap = prior_table([self.log_gap.row("distance between neighbouring thresholds, log")])
+        return pd.concat([binary, gap], ignore_index=True)
 
 
 def _of(name: str, gap_sd: float) -> OrdinalPriors:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from soa_evidence.errors import InputError
-from soa_evidence.priors.normal import Normal, named
+from soa_evidence.priors.normal import Normal, named, prior_table
 
 __all__ = ["RATE_PRIORS", "RatePriors", "rates"]
 
@@ -43,13 +43,11 @@ class RatePriors:
     def table(self) -> pd.DataFrame:
         """Return one row a prior: parameter, distribution, because."""
         rows = [
-            ("log of the average ratio", f"Normal({self.log_level.mean:g}, {self.log_level.sd:g})",
-             self.log_level.because),
+            self.log_level.row("log of the average ratio"),
             ("coefficient of variation between places", f"half-Normal({self.spread_scale:g})", self.because),
-            ("log ratio for one standard deviation of a covariate",
-             f"Normal({self.slope.mean:g}, {self.slope.sd:g})", self.slope.because),
-        ]  # fmt: skip
-        return pd.DataFrame(rows, columns=["parameter", "distribution", "because"])
+            self.slope.row("log ratio for one standard deviation of a covariate"),
+        ]
+        return prior_table(rows)
 
 
 _LEVEL = Normal(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from soa_evidence.priors.normal import LOG_0_2, Normal, named
+from soa_evidence.priors.normal import LOG_0_2, Normal, named, prior_table
 from soa_evidence.priors.of_levels import LevelPriors
 
 __all__ = ["POISSON_PRIORS", "PoissonPriors", "poisson"]
@@ -34,31 +34,13 @@ class PoissonPriors:
 
     def table(self) -> pd.DataFrame:
         """Return one row a prior: parameter, distribution, because."""
-        level, spread, period = self.levels.common, self.levels.log_spread, self.log_period_spread
-        rows = [
-            ("common level, log ratio", f"Normal({level.mean:g}, {level.sd:g})", level.because),
-            (
-                "level of a class, log ratio",
-                f"Normal(common level, {self.levels.class_sd:g})",
-                f"two in three classes lie within {self.levels.class_sd:g} of the common level in log ratio",
-            ),
-            (
-                "typical spread between units, log SD",
-                f"Normal({spread.mean:.3g}, {spread.sd:g})",
-                spread.because,
-            ),
-            (
-                "spread of a class, log SD",
-                f"Normal(typical, {self.levels.class_log_spread_sd:g})",
-                "classes share what a typical spread is; each may be tighter or wider",
-            ),
-            (
-                "spread of a unit between periods, log share",
-                f"Normal({period.mean:.3g}, {period.sd:g})",
-                period.because,
-            ),
-        ]
-        return pd.DataFrame(rows, columns=["parameter", "distribution", "because"])
+        within = f"{self.levels.class_sd:g} of the common level in log ratio"
+        return prior_table(
+            [
+                *self.levels.rows("log ratio", f"two in three classes lie within {within}"),
+                self.log_period_spread.row("spread of a unit between periods, log share"),
+            ]
+        )
 
 
 _DEFAULT = PoissonPriors(

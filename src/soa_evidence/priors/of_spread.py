@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from soa_evidence.priors.normal import Normal, named
+from soa_evidence.priors.normal import Normal, named, prior_table
 
 __all__ = ["SPREAD_PRIORS", "SpreadPriors", "spread"]
 
@@ -47,8 +47,7 @@ class SpreadPriors:
             ("lasting share of a unit's standing, log odds", self.kept),
             ("carried over from year to year, log odds", self.carried),
         ]
-        rows = [(label, f"Normal({p.mean:.3g}, {p.sd:g})", p.because) for label, p in named_rows]
-        return pd.DataFrame(rows, columns=["parameter", "distribution", "because"])
+        return prior_table(prior.row(label) for label, prior in named_rows)
 
 
 _DEFAULT = SpreadPriors(

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError, nearest
-from soa_evidence.priors.normal import Normal, named
+from soa_evidence.priors.normal import Normal, named, prior_table
 
 __all__ = ["LOG_T_DOF", "SYNTHESIS_PRIORS", "Spread", "SynthesisPriors", "synthesis"]
 
@@ -135,7 +135,7 @@ class SynthesisPriors:
             ("mean effect", *effect),
             ("spread between studies, tau", str(self.spread), self.spread.because),
         ]
-        return pd.DataFrame(rows, columns=["parameter", "distribution", "because"])
+        return prior_table(rows)
 
 
 _HALF_NORMAL = Spread(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from soa_evidence.priors.normal import LOG_0_2, Normal, named
+from soa_evidence.priors.normal import LOG_0_2, Normal, named, prior_table
 
 __all__ = ["VOLUME_PRIORS", "VolumePriors", "volume"]
 
@@ -54,8 +54,7 @@ class VolumePriors:
             ("spread between years of a unit, log SD", self.year_log_spread),
             ("case-mix level, log odds ratio", self.case_mix_log_odds),
         ]
-        rows = [(label, f"Normal({p.mean:.3g}, {p.sd:g})", p.because) for label, p in listed]
-        return pd.DataFrame(rows, columns=["parameter", "distribution", "because"])
+        return prior_table(prior.row(label) for label, prior in listed)
 
 
 _DEFAULT = VolumePriors(

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,17 @@ from soa_evidence.publish.bundles import Bundles
 from soa_evidence.publish.project import Project
 from soa_evidence.publish.templating import date_in_words, fill
 
-__all__ = ["BROWSERS", "PAGE", "PDF", "pages_of", "pdf", "print_pdf", "render"]
+__all__ = ["BROWSERS", "PAGE", "PDF", "pages_of", "pdf", "print_pdf", "render", "smallest_type"]
 
 PAGE, PDF = "briefing.html", "briefing.pdf"
 #: Names under which a Chromium may be installed, the first found is used.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _SECONDS = 60
+_RECORD = re.compile(r'href="#(?=number-|given-)')
 _PAGE_OBJECT = re.compile(rb"/Type\s*/Page\b")
+_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+_SCALE = re.compile(rb"([\d.]+) 0 0 -?[\d.]+ [\d.-]+ [\d.-]+ cm")
+_TYPE = re.compile(rb"/F\d+ ([\d.]+) Tf")
 _SIDES = (
     ("for", "●", "for"),
     ("against", "◆", "against"),
@@ -59,9 +64,7 @@ def render(bundles: Bundles, *, report: Mapping[str, str], run: Mapping[str, Any
         )
     claims = []
     for one in bundles.cases[0]["claims"]:
-        told = {
-            name: Markup(_to_report(one[name])) for name in ("found", "for", "against", "printed", "size")
-        }
+        told = {name: Markup(_to_report(one[name])) for name in ("for", "against", "printed")}
         marks = [
             (sign * one["counts"][side], side, word) for side, sign, word in _SIDES if one["counts"][side]
         ]
@@ -76,7 +79,7 @@ def render(bundles: Bundles, *, report: Mapping[str, str], run: Mapping[str, Any
 
 def _to_report(html: str) -> str:
     """Lead the figures to their records, which stand on the report's own page."""
-    return html.replace('href="#number-', 'href="index.html#number-')
+    return _RECORD.sub('href="index.html#', html)
 
 
 def pdf(project: Project, *, browser: str | None = None) -> list[Path]:
@@ -139,3 +142,28 @@ def print_pdf(page: Path, *, browser: str) -> Path:
 def pages_of(file: Path) -> int:
     """Return how many pages a PDF made by Chromium has."""
     return len(_PAGE_OBJECT.findall(file.read_bytes()))
+
+
+def smallest_type(file: Path) -> float:
+    """Return the size in points of the smallest type in a PDF made by Chromium.
+
+    Raises
+    ------
+    BuildError
+        When the PDF holds no type that can be read.
+    """
+    sizes = []
+    for stream in _STREAM.findall(file.read_bytes()):
+        try:
+            drawn = zlib.decompress(stream)
+        except zlib.error:
+            continue  # a font or an image
+        if found := _TYPE.findall(drawn):
+            # the page is set in hundredths of an inch or so, and pixels within it: two scales in a row
+            scale = 1.0
+            for factor in dict.fromkeys(_SCALE.findall(drawn)):
+                scale *= abs(float(factor))
+            sizes += [scale * float(size) for size in found]
+    if not sizes:
+        raise BuildError(f"{file.name} holds no type that can be read; expected a PDF printed by Chromium.")
+    return min(sizes)

@@ -151,11 +151,10 @@ def write_index(project: Project) -> Path:
     """
     listed = catalogue.load(project)
     entries = [_entry(project, report) for report in listed.reports]
-    profiles = [_profile(report) for family in listed.families.values() for report in family
-                if (project.report(report.id) / "index.html").is_file()]  # fmt: skip
+    profiles = [_profile(project, report) for family in listed.families.values() for report in family]
     library = fingerprint.Library.read(project.library)
     sealed = {path.name: path.stat().st_size for path in sorted(project.editions.glob("*.json"))}
-    made_from = fingerprint.digest([entries, profiles, sealed, library.science, library.publishing])
+    made_from = fingerprint.digest([entries, profiles, sealed, library.publishing])
     path, memory = project.reports / "index.html", project.state / "index.json"
     if all((project.reports / name).is_file() for name in FRONT) and record.read(memory) == [
         made_from,
@@ -172,8 +171,10 @@ def write_index(project: Project) -> Path:
     return path
 
 
-def _profile(report: Report) -> dict[str, str]:
-    return {"name": report.title, "href": f"{report.id}/index.html"}
+def _profile(project: Project, report: Report) -> dict[str, str]:
+    """Return a member of a family; its address is '' where its page is not built."""
+    built = (project.report(report.id) / "index.html").is_file()
+    return {"id": report.id, "name": report.title, "href": f"{report.id}/index.html" if built else ""}
 
 
 def _entry(project: Project, report: Report) -> dict[str, object]:

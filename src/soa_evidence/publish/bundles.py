@@ -22,7 +22,8 @@ Item = dict[str, Any]
 class Bundles:
     """All bundles of one executed notebook, in the order of its cells.
 
-    `cells` tells in which cell, counted from 1 with those of text, each number is first shown.
+    `basis` tells which rows of evidence stand behind the numbers, which name them by id; `cells` in which
+    cell, counted from 1 with those of text, each number is first shown.
     """
 
     numbers: tuple[Item, ...] = ()
@@ -34,7 +35,13 @@ class Bundles:
     reports: tuple[Item, ...] = ()
     sentences: tuple[Item, ...] = ()
     cases: tuple[Item, ...] = ()
+    basis: tuple[Item, ...] = ()
     cells: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def given(self) -> dict[str, Item]:
+        """By id, what sentences and titles declare to be no result."""
+        return {str(g["id"]): g for one in (*self.sentences, *self.figures) for g in one.get("given", ())}
 
     @property
     def headlines(self) -> tuple[Item, ...]:
@@ -51,6 +58,7 @@ def collect(notebook: Any) -> Bundles:
     """Gather the bundles from an executed notebook (nbformat node); the same item shown twice counts once."""
     found: dict[str, list[Item]] = {kind: [] for kind in KINDS}
     cells: dict[str, int] = {}
+    rows: dict[str, Item] = {}
     for cell, bundle in _outputs(notebook):
         kind = bundle.get("kind")
         if kind not in KINDS:
@@ -61,6 +69,7 @@ def collect(notebook: Any) -> Bundles:
         _add(found[kind], bundle[inner] if kind in WITH_ITEMS else [bundle])
         # a sentence brings the entries of the numbers it speaks of
         _add(found["numbers"], bundle.get("ledger", []))
+        rows |= {str(one["id"]): one for one in bundle.get("basis", [])}
         for number in [*(bundle[inner] if kind == "numbers" else ()), *bundle.get("ledger", [])]:
             cells.setdefault(str(number.get("id")), cell)
     return Bundles(
@@ -73,6 +82,7 @@ def collect(notebook: Any) -> Bundles:
         reports=tuple(found["reports"]),
         sentences=tuple(found["sentence"]),
         cases=tuple(found["case"]),
+        basis=tuple(rows[id] for id in sorted(rows)),
         cells=cells,
     )
 

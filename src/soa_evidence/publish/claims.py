@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from soa_evidence.publish import edition, kinds
+from soa_evidence.publish import edition, evidence_rows, kinds
 from soa_evidence.publish.templating import fill
 from soa_evidence.reporting import safe
 
@@ -36,9 +36,18 @@ def claim_html(parts: Sequence[Mapping[str, Any]], page: str) -> str:
     return "".join(
         f'<a class="number" href="{page}#number-{part["number"]}">{safe.escape(part["text"])}</a>'
         if part.get("number")
-        else _spaced(str(part["text"]))
+        else _declared(part, page)
         for part in parts
     )
+
+
+def _declared(part: Mapping[str, Any], page: str) -> str:
+    """Return a piece that is no number; a figure declared to be no result keeps its mark and its reason."""
+    text, id = str(part["text"]), part.get("declared")
+    if not id:
+        return _spaced(text)
+    told = safe.escape(f"Declared, no result: {part['given']}")
+    return f'<a class="given" href="{page}#given-{safe.escape(id)}" title="{told}">{_spaced(text)}</a>'
 
 
 def _spaced(text: str) -> str:
@@ -54,6 +63,8 @@ def _report(entry: Mapping[str, Any]) -> dict[str, Any]:
     page, run = str(entry["href"]), entry.get("run") or {}
     packages = {str(p.get("name")): str(p.get("kind", "")) for p in run.get("evidence", ())}
     numbers = list(entry.get("numbers", ()))
+    rows = list(run.get("basis", ()))
+    places = {str(one["id"]): at for at, one in enumerate(rows, start=1)}
     return {
         "id": entry["id"],
         "title": entry["title"],
@@ -65,16 +76,34 @@ def _report(entry: Mapping[str, Any]) -> dict[str, Any]:
             {"name": str(p["name"]), "title": str(p["title"]), "kind": str(p["kind"])}
             for p in run.get("evidence", ())
         ],
-        "listed": Markup("".join(_number(number, page, packages) for number in numbers)),
+        "rows": [Markup(link) for link in evidence_rows.numbered(rows, page)],
+        "listed": Markup("".join(_number(number, page, packages, places) for number in numbers)),
     }
 
 
-def _number(number: Mapping[str, Any], page: str, packages: Mapping[str, str]) -> str:
+def _number(
+    number: Mapping[str, Any], page: str, packages: Mapping[str, str], places: Mapping[str, int]
+) -> str:
     kind = kinds.kind_of(dict(number), packages)
     mark = ' <span class="kind synthetic">(synthetic)</span>' if kind == kinds.SYNTHETIC else ""
     name = ", ".join(filter(None, [str(number["estimand"]), str(number["label"] or "")]))
     unit = "" if number["unit"] == "probability" else f" {number['unit']}"
+    at = sorted(places[id] for id in number.get("basis") or () if id in places)
+    rows = f" (rows {_listed(at)})" if at else ""
     return (
         f'<li><a href="{page}#number-{safe.escape(number["id"])}">{safe.escape(name)}</a>: '
-        f"{safe.escape(edition.shown(dict(number)) + unit)}{mark}</li>"
+        f"{safe.escape(edition.shown(dict(number)) + unit)}{mark}{rows}</li>"
+    )
+
+
+def _listed(places: Sequence[int]) -> str:
+    """Return "1, 2" or, of many in a row, "1 to 14, 17"."""
+    spans: list[list[int]] = []
+    for place in places:
+        if spans and place == spans[-1][-1] + 1:
+            spans[-1].append(place)
+        else:
+            spans.append([place])
+    return ", ".join(
+        f"{span[0]} to {span[-1]}" if len(span) > 2 else ", ".join(map(str, span)) for span in spans
     )

@@ -172,6 +172,31 @@ def _evidence_is_declared(shown: Shown) -> Iterator[Item]:
             )
 
 
+def _rows_are_named(shown: Shown) -> Iterator[Item]:
+    known = {str(one["id"]): one for one in shown.bundles.basis}
+    for number in shown.bundles.numbers:
+        rows = [known[id] for id in number.get("basis") or () if id in known]
+        held = {str(one["holder"]) for one in rows if one["of"] == "package" and one["rows"]}
+        lacking = [
+            name for name in number.get("evidence") or () if name in shown.evidence and name not in held
+        ]
+        if lacking:
+            yield reason(
+                f"Number '{number.get('id')}' names the rows it rests on",
+                observed=f"no row of {', '.join(lacking)}",
+                expected="evidence= given rows, as package.select(...) chooses them",
+                why="A reader must be able to find the rows of evidence behind every number.",
+            )
+
+
+def _rows_hold_enough(shown: Shown) -> Iterator[Item]:
+    for one in shown.bundles.basis:
+        limit = shown.smallest.get(str(one["holder"]), NO_LIMIT)
+        for held in one["counted"]:
+            if PEOPLE.match(str(held["unit"])) and _small(held["total"], limit):
+                yield _too_small(f"the rows of '{one['holder']}', '{held['column']}'", held["total"], limit)
+
+
 def _origins_are_declared(shown: Shown) -> Iterator[Item]:
     for number in shown.bundles.numbers:
         origin = (number.get("origin") or {}).get("report")
@@ -318,11 +343,13 @@ RULES: tuple[Callable[[Shown], Iterator[Item]], ...] = (
     _numbers_are_finite,
     _numbers_are_unique,
     _evidence_is_declared,
+    _rows_are_named,
     _origins_are_declared,
     _evidence_is_shown,
     _sentences_use_numbers,
     _ids_are_safe,
     _counts_are_large_enough,
+    _rows_hold_enough,
     _derived_counts_are_large_enough,
     _figures_count_enough,
 )

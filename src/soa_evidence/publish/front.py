@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +9,10 @@ from soa_evidence.publish import changes, claims, edition, index
 from soa_evidence.publish.project import Project
 from soa_evidence.publish.templating import date_in_words
 
-__all__ = ["CASE", "case_rows", "pages", "render"]
+__all__ = ["CASE", "pages", "render", "the_case"]
 
-#: The report that weighs the claims; its table of this name is the case on one screen.
-CASE, CASE_TABLE = "better-outcome-case", "claims"
+#: The report that weighs the claims; its run record holds the case, which the index shows on one screen.
+CASE = "better-outcome-case"
 
 
 def render(
@@ -26,7 +25,7 @@ def render(
         profiles,
         built=built,
         before=edition.before(project, built),
-        case=case_rows(project, entries),
+        case=the_case(entries),
     )
 
 
@@ -48,12 +47,10 @@ def pages(
     }
 
 
-def case_rows(project: Project, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return the case on one screen, from the table of the report that weighs the claims; None without it."""
+def the_case(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the claims as the report that weighs them has them, and its address; None without it."""
     held = next((e for e in entries if e["id"] == CASE and e["status"] == "published"), None)
-    path = project.report(CASE) / "tables" / f"{CASE_TABLE}.csv"
-    if held is None or not path.is_file():
+    cases = (held.get("run") or {}).get("case") if held is not None else None
+    if held is None or not cases:
         return None
-    with path.open(encoding="utf-8", newline="") as file:
-        heads, *rows = list(csv.reader(file))
-    return {"href": held["href"], "heads": [h.replace("_", " ").capitalize() for h in heads], "rows": rows}
+    return {"href": held["href"], "claims": cases[0]["claims"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from soa_evidence.publish import case_graphic
 from soa_evidence.publish.bundles import Item
 from soa_evidence.publish.templating import date_in_words, fill
 from soa_evidence.reporting import formats, safe
@@ -14,6 +15,9 @@ from soa_evidence.reporting.provenance import VERDICTS, tally
 __all__ = ["answer", "no_difference", "render"]
 
 OTHER = "Other reports"
+#: The counts of a claim: its side, mark and words.
+COUNTED = (("for", "●", "for"), ("against", "◆", "against"), ("cannot_tell", "○", "cannot tell"),
+           ("small", "■", "small"))  # fmt: skip
 
 
 def answer(headlines: Iterable[Item]) -> dict[str, Any]:
@@ -62,10 +66,9 @@ def render(
         ("published", "failed" or "not built"), ``href``, ``headline`` (texts), ``numbers`` (as in
         numbers.json) and ``run`` (as in run.json, with ``answer`` where there is one).
     profiles
-        The pages of single hospitals: ``name`` and ``href``.
+        The pages of single hospitals: ``id``, ``name`` and ``href``, which is '' where the page is not built.
     case
-        The entry of the report that weighs the claims, where it is published; its table ``claims`` is shown
-        as ``rows`` (mappings of heading to text).
+        The claims of the report that weighs them, with its ``href``, where it is published.
     """
     from markupsafe import Markup
 
@@ -87,12 +90,37 @@ def render(
         "index.html.jinja",
         edition=date_in_words(max(started, default="")),
         profiles=list(profiles),
-        case=case,
+        case=_case(case) if case else None,
         banner=f"Made from synthetic data: {'; '.join(synthetic)}." if synthetic else "",
         groups=[
             {"id": safe.slug(title), "title": title, "entries": entries} for title, entries in groups.items()
         ],
     )
+
+
+def _case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Return each claim with its picture and its counts in words."""
+    from markupsafe import Markup
+
+    return {
+        "href": case["href"],
+        "claims": [
+            {
+                "id": one["id"],
+                "name": one["name"],
+                "says": one["says"],
+                "answer": one["answer"],
+                "certainty": one["certainty"],
+                "marks": [
+                    {"side": side, "text": f"{one['counts'][side]} {words}", "mark": mark}
+                    for side, mark, words in COUNTED
+                ],
+                "missing": len(one["missing"]),
+                "picture": Markup(case_graphic.draw(one)),
+            }
+            for one in case["claims"]
+        ],
+    }
 
 
 def _group(entry: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ MEANING = {
     "own data": "estimated from data of those who ran the report, which are not published",
     "taken over": "taken from another report, where its record is",
     SYNTHETIC: "made from synthetic data: it says nothing about real patients",
-    "declared": "no result: a year, a margin chosen, the name of an instrument",
+    "declared": "no result, marked ◇ in the text: a year, a margin chosen, the name of an instrument",
 }
 _LINK = re.compile(r'<a class="number" href="#number-([^"]+)">')
 
@@ -43,7 +43,7 @@ def made_of(found: Bundles) -> list[dict[str, Any]]:
     counted = dict.fromkeys(MEANING, 0)
     for number in found.numbers:
         counted[kind_of(number, packages)] += 1
-    counted["declared"] = len({given["text"] for s in found.sentences for given in s.get("given", ())})
+    counted["declared"] = len(found.given)
     return [
         {"kind": kind, "count": count, "meaning": MEANING[kind], "mark": kind.replace(" ", "-")}
         for kind, count in counted.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from soa_evidence.publish import evidence_rows
 from soa_evidence.publish.bundles import Item
 from soa_evidence.publish.templating import date_in_words
 from soa_evidence.reporting import bundle, formats, safe
@@ -20,6 +21,7 @@ def numbers_table(
     numbers: Iterable[Item],
     *,
     packages: Iterable[Item] = (),
+    basis: Iterable[Item] = (),
     cells: Mapping[str, int] | None = None,
     cells_at: str = "",
 ) -> str:
@@ -31,12 +33,16 @@ def numbers_table(
         The entries of the ledger.
     packages
         The evidence shown on the page, to which a row links.
+    basis
+        The rows of evidence behind the numbers, which name them by id; they are listed after the numbers.
     cells
         The cell in which each number is first shown.
     cells_at
         Where the run record stands on the page, when it does.
     """
-    records = list(numbers)
+    records, rows = list(numbers), list(basis)
+    told = {str(one["id"]): one for one in rows}
+    packages = list(packages)
     kinds = {str(package["name"]): str(package["kind"]) for package in packages}
     where = cells or {}
     if not records:
@@ -48,14 +54,17 @@ def numbers_table(
         '<thead role="rowgroup"><tr role="row">'
         + "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in heads)
         + '</tr></thead><tbody role="rowgroup">'
-        + "".join(_row(record, kinds, where.get(record["id"]), cells_at) for record in records)
+        + "".join(_row(record, kinds, told, where.get(record["id"]), cells_at) for record in records)
         + "</tbody></table>"
     )
-    link = bundle.download_link(entries.frame(records), "numbers", "Download all numbers (CSV)")
-    return bundle.region(table, "All numbers") + f"<p>{link}</p>"
+    link = bundle.download_link(entries.frame(records, rows), "numbers", "Download all numbers (CSV)")
+    listed = evidence_rows.listed(rows, packages=packages)
+    return bundle.region(table, "All numbers") + f"<p>{link}</p>{listed}"
 
 
-def _row(record: Item, kinds: Mapping[str, str], cell: int | None, run_at: str) -> str:
+def _row(
+    record: Item, kinds: Mapping[str, str], rows: Mapping[str, Item], cell: int | None, run_at: str
+) -> str:
     name = safe.escape(record["label"] or record["estimand"])
     what = "" if not record["label"] else safe.escape(record["estimand"])
     kind = f" Speaks of {safe.escape(record['estimand_kind'])}." if record.get("estimand_kind") else ""
@@ -67,7 +76,9 @@ def _row(record: Item, kinds: Mapping[str, str], cell: int | None, run_at: str) 
         f'<td role="cell">{_estimate(record)}</td>'
         f'<td role="cell">{safe.escape(record["population"])}.{kind}'
         f'<span class="why">Method: <code>{safe.escape(record["method"])}</code></span>'
-        f'<span class="why">Evidence: {evidence}</span>{_origin(record)}{_made(cell, run_at)}</td>'
+        f'<span class="why">Evidence: {evidence}</span>'
+        f"{evidence_rows.named([rows[id] for id in record.get('basis') or () if id in rows])}"
+        f"{_origin(record)}{_made(cell, run_at)}</td>"
         f'<td role="cell">{_verdicts(record["checks"])}</td></tr>'
     )
 

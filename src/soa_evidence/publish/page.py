@@ -76,7 +76,11 @@ def render(
         checks_at=checks_at,
         ledger=_markup(
             ledger.numbers_table(
-                numbers.values(), packages=found.packages, cells=found.cells, cells_at=RUN_SECTION
+                numbers.values(),
+                packages=found.packages,
+                basis=found.basis,
+                cells=found.cells,
+                cells_at=RUN_SECTION,
             )
         ),
         kinds=kinds.made_of(found),
@@ -154,13 +158,16 @@ def _with_run(found: Sequence[sections.Section], run: Mapping[str, Any]) -> list
 
 def _given(found: Bundles) -> str:
     """List the figures in sentences that are no results, and what they are."""
-    declared = {
-        given["text"]: given["why"] for sentence in found.sentences for given in sentence.get("given", ())
-    }
-    if not declared:
+    if not found.given:
         return ""
-    items = "".join(f"<li>{safe.escape(text)}: {safe.escape(why)}</li>" for text, why in declared.items())
-    return f'<h3 id="given-figures">Figures in the text that are not results</h3><ul>{items}</ul>'
+    items = "".join(
+        f'<li id="given-{id}"><strong>{safe.escape(one["text"])}</strong>: {safe.escape(one["why"])}</li>'
+        for id, one in found.given.items()
+    )
+    return (
+        '<h3 id="given-figures">Figures in the text that are not results</h3>'
+        f'<p>Marked ◇ where they stand. Each says why it may.</p><ul class="declared-figures">{items}</ul>'
+    )
 
 
 def _listing(listing: str) -> str:

@@ -71,11 +71,13 @@ def describe(
         "overrides": dict(overrides),
         "seed": parameters.get("seed"),
         "evidence": [dict(p) for p in bundles.packages],
+        "basis": [] if failed else [dict(one) for one in bundles.basis],
         "hashes": dict(sorted(hashes.items())),
         "versions": _versions(),
         "checks": [dict(c) for c in bundles.checks],
         "failed": [dict(c) for c in failed],
         "claims": [] if failed else _claims(bundles),
+        **({"case": [dict(one) for one in bundles.cases]} if bundles.cases and not failed else {}),
         "this_run": {
             "started": str(timing.get("start_time") or "")[:19],
             "duration_seconds": round(float(timing.get("duration") or 0.0), 1),
@@ -92,8 +94,11 @@ def _claims(bundles: Bundles) -> list[dict[str, Any]]:
 
 
 def numbers_json(bundles: Bundles) -> str:
-    """Return every published number, sorted by id, each with every field of `NUMBER_FIELDS`."""
-    extra = ("estimand_kind", "decimals", "origin")
+    """Return every published number, sorted by id, each with every field of `NUMBER_FIELDS`.
+
+    Of the rows behind it each names the ids, under ``basis``; run.json tells what they are.
+    """
+    extra = ("estimand_kind", "decimals", "origin", "basis")
     rows = [{key: number.get(key) for key in (*NUMBER_FIELDS, *extra)} for number in bundles.numbers]
     return to_json(sorted(rows, key=lambda row: str(row["id"])))
 

@@ -15,54 +15,16 @@ import pandas as pd
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.reporting import bundle as bundles
 from soa_evidence.reporting import claim_shown, safe
-from soa_evidence.reporting.claim import LEVELS, METHOD, QUESTIONS, SINGLE, Claim, claim
+from soa_evidence.reporting.claim import LEVELS, METHOD, QUESTIONS, Claim, claim
 from soa_evidence.reporting.entry import Number
 from soa_evidence.reporting.evidence_lines import MARGINS, SIDES, Line, line, lines
 from soa_evidence.reporting.numbers import number
 from soa_evidence.reporting.published_report import PublishedReport
 from soa_evidence.reporting.sentences import Sentence, sentence
+from soa_evidence.reporting.single_results import single_results
 from soa_evidence.results import Check
 
 __all__ = ["Case", "Claim", "Line", "claim", "line", "lines", "single_results", "weigh"]
-
-
-def single_results(reports: Iterable[PublishedReport], *, outcomes: Iterable[str]) -> pd.DataFrame:
-    """Return the single published results on some outcomes, those against first, as the reports read them.
-
-    Parameters
-    ----------
-    reports
-        Reports on published studies, which have a table ``rows``.
-    outcomes
-        The outcomes as that table calls them; an unknown one is an error naming the nearest.
-
-    Returns
-    -------
-    DataFrame
-        label, outcome, compared, printed, reading (against, neither, for), caution.
-    """
-    rows = pd.concat([one.table("rows") for one in reports], ignore_index=True)
-    known = sorted(rows["outcome"].dropna().astype(str).unique())
-    wanted = list(outcomes)
-    odd = next((one for one in wanted if one not in known), None)
-    if odd is not None:
-        raise InputError(
-            f"No published result is on {odd!r}.{nearest(odd, known)} Known: {', '.join(known)}."
-        )
-    used = rows[rows["outcome"].isin(wanted) & rows["reading"].isin(SINGLE)]
-    place = used["reading"].map(SINGLE.index)
-    used = used.assign(_place=place).sort_values(["_place", "outcome", "label"], kind="stable")
-    printed = [_as_printed(row) for row in used.to_dict("records")]
-    shown = used.assign(printed=printed)[["label", "outcome", "compared", "printed", "reading", "caution"]]
-    return shown.fillna({"caution": ""}).reset_index(drop=True)
-
-
-def _as_printed(row: Mapping[Any, Any]) -> str:
-    measure, value = str(row["measure_printed"]), row["estimate_printed"]
-    if pd.isna(value):
-        return measure
-    limits = "" if pd.isna(row["lower_printed"]) else f" ({row['lower_printed']} to {row['upper_printed']})"
-    return f"{measure}: {value}{limits}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,7 +63,7 @@ class Case(bundles.Shown):
         shared: dict[str, Any] = {
             "method": METHOD,
             "population": "all claims; a line that speaks to two is counted with each",
-            "evidence": dict.fromkeys(name for one in self.claims for name in one.evidence),
+            "evidence": [item for one in self.claims for item in (*one.evidence, *one.basis)],
         }
         lines_all = sum(len(one.lines) for one in self.claims)
         of = {**shared, "unit": "lines of evidence"}

@@ -23,9 +23,10 @@ from soa_evidence.reporting.entry import Number
 from soa_evidence.reporting.evidence_lines import SIDES, Line, Side, described
 from soa_evidence.reporting.numbers import number
 from soa_evidence.reporting.sentences import Sentence, given, require_no_digits, sentence
-from soa_evidence.results import Check
+from soa_evidence.reporting.single_results import SINGLE, SingleResults
+from soa_evidence.results import Basis, Check
 
-__all__ = ["FIRM", "LEVELS", "QUESTIONS", "SINGLE", "Asked", "Claim", "claim"]
+__all__ = ["FIRM", "LEVELS", "QUESTIONS", "Asked", "Claim", "claim"]
 
 METHOD = "reporting.claim"
 #: Certainty by the number of the seven questions answered well, best first.
@@ -43,8 +44,6 @@ QUESTIONS = {
     "checks": "Do fewer than half of the lines rest on a check that warned?",
     "bias": "Were signs of bias looked for, and none found?",
 }
-#: How a single published result may be read, those against first.
-SINGLE = ("against", "neither", "for")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +94,7 @@ class Claim(bundles.Shown):
     size: tuple[Sentence, ...] = ()
     controls: tuple[Line, ...] = ()
     randomised: bool = False
-    printed: pd.DataFrame = field(
-        default_factory=lambda: pd.DataFrame(columns=["label", "compared", "reading"])
-    )
+    printed: SingleResults = field(default_factory=SingleResults)
 
     @cached_property
     def counts(self) -> dict[Side, int]:
@@ -110,6 +107,11 @@ class Claim(bundles.Shown):
         return tuple(dict.fromkeys(name for one in self.lines for name in one.number.evidence))
 
     @property
+    def basis(self) -> tuple[Basis, ...]:
+        """The rows of evidence behind the lines, each choice once."""
+        return tuple({basis.id: basis for one in self.lines for basis in one.number.basis}.values())
+
+    @property
     def answer(self) -> str:
         """What the evidence says, in words chosen by the counts alone."""
         told, half = self.counts, len(self.lines) / 2
@@ -120,7 +122,7 @@ class Claim(bundles.Shown):
             most = max(told["for"], told["against"]) >= half
             said = f"{'Most' if most else 'Some'} of the evidence {verb} it and none {other} it"
             opposed = "against" if told["for"] else "for"
-            single = bool((self.printed["reading"] == opposed).any())
+            single = bool((self.printed.frame["reading"] == opposed).any())
             said += " (single published results do)" if single else ""
             said += "" if most else ", but most takes no side"
         elif told["small"] > half:
@@ -217,7 +219,7 @@ class Claim(bundles.Shown):
         shared: dict[str, Any] = {
             "unit": "lines of evidence",
             "method": METHOD,
-            "evidence": self.evidence,
+            "evidence": (*self.evidence, *self.basis),
             "population": f"lines of evidence on the claim: {self.name}",
         }
         made = {"all": number(len(self.lines), id=f"{self.id}.all", estimand="lines weighed", **shared)}
@@ -303,24 +305,34 @@ class Claim(bundles.Shown):
         )  # fmt: skip
 
     @property
-    def printed_said(self) -> Sentence | None:
-        """What single published results say, those against by name; None without any."""
-        if self.printed.empty:
+    def printed_counted(self) -> Sentence | None:
+        """How many single published results lie on each side; None without any."""
+        if self.printed.frame.empty:
             return None
         counted = {}
         for side in SINGLE:
             counted[side] = number(
-                int((self.printed["reading"] == side).sum()), id=f"{self.id}.printed-{side}",
+                int((self.printed.frame["reading"] == side).sum()), id=f"{self.id}.printed-{side}",
                 estimand=f"single published results read as {side}", unit="results",
                 method="count, as the reports on published studies read them",
-                evidence=("published-results", "published-studies"),
+                evidence=("published-results", "published-studies", *self.printed.basis),
                 population=f"published results on the claim: {self.name}",
             )  # fmt: skip
-        own = self.printed.loc[self.printed["reading"] == "against", "label"]
+        return sentence(
+            "Single published results: {f} for, {a} against, {n} neither.",
+            f=counted["for"], a=counted["against"], n=counted["neither"],
+        )  # fmt: skip
+
+    @property
+    def printed_said(self) -> Sentence | None:
+        """The same, with those against by name."""
+        counted = self.printed_counted
+        if counted is None:
+            return None
+        own = self.printed.frame.query("reading == 'against'")["label"]
         names = "; ".join(dict.fromkeys(map(str, own))) or "none"
         return sentence(
-            "Single published results: {f} for, {a} against, {n} neither. Against: {names}.",
-            f=counted["for"], a=counted["against"], n=counted["neither"],
+            "{counted} Against: {names}.", counted=counted,
             names=given(names, why="names of the studies, from the register of published results"),
         )  # fmt: skip
 
@@ -360,7 +372,7 @@ def claim(
     size: Iterable[Sentence] = (),
     controls: Iterable[Line] = (),
     randomised: bool = False,
-    printed: pd.DataFrame | None = None,
+    printed: SingleResults | None = None,
 ) -> Claim:
     """Return a claim weighed; see `Claim` for the parameters.
 

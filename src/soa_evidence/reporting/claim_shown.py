@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from soa_evidence.reporting import bundle as bundles
-from soa_evidence.reporting import safe
+from soa_evidence.reporting import records, safe
+from soa_evidence.reporting.evidence_lines import described
 from soa_evidence.reporting.tables import html_table
 
 if TYPE_CHECKING:
     from soa_evidence.reporting.case import Case
     from soa_evidence.reporting.claim import Claim
+    from soa_evidence.reporting.evidence_lines import Line
     from soa_evidence.reporting.sentences import Sentence
 
 __all__ = ["bundle", "case_bundle"]
@@ -51,7 +53,7 @@ def bundle(one: Claim) -> dict[str, Any]:
         html=html,
         payload=[
             *[said.payload("text") for said in told],
-            {"kind": "numbers", "numbers": [n.record() for n in one.numbers.values()]},
+            records.payload(one.numbers.values()),
         ],
     )
 
@@ -61,7 +63,7 @@ def case_bundle(case: Case) -> dict[str, Any]:
     shown = [bundle(one) for one in case.claims]
     brief = '<p>The same in brief, on one side of A4: <a href="briefing.html">the briefing</a>.</p>'
     parts: list[dict[str, Any]] = [part for one in shown for part in one[bundles.MIME]]
-    totals = {"kind": "numbers", "numbers": [n.record() for n in case.totals.values()]}
+    totals = records.payload(case.totals.values())
     return bundles.bundle(
         text="\n\n".join(one["text/plain"] for one in shown),
         html=brief + "".join(one["text/html"] for one in shown),
@@ -77,7 +79,9 @@ def _brief(one: Claim) -> dict[str, Any]:
         "found": one.found.html,
         "for": one.case_for.html,
         "against": one.case_against.html,
-        "printed": one.printed_said.html if one.printed_said is not None else "",
+        "answer": f"{one.answer}.",
+        "printed": one.printed_counted.html if one.printed_counted is not None else "",
+        "lines": [_line(line) for line in one.lines],
         "size": " ".join(said.html for said in one.size),
         "missing": list(one.missing),
         "settles": one.settles,
@@ -85,6 +89,20 @@ def _brief(one: Claim) -> dict[str, Any]:
         "well": sum(asked.well for asked in one.asked),
         "asked": len(one.asked),
         "counts": {side.replace(" ", "_"): count for side, count in one.counts.items()},
+    }
+
+
+def _line(one: Line) -> dict[str, Any]:
+    """Return a line as the small graphic of its claim takes it: in margins, positive for the claim."""
+    lower, upper = one.interval
+    return {
+        "what": one.what,
+        "shown": f"{described(one)} {one.number.unit}",
+        "side": one.side,
+        "direct": one.direct,
+        "estimate": one.estimate,
+        "lower": lower,
+        "upper": upper,
     }
 
 

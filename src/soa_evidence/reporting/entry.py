@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.reporting import bundle as bundles
 from soa_evidence.reporting import formats, records, safe, words
-from soa_evidence.results import Check, combine_verdicts
+from soa_evidence.results import Basis, Check, combine_verdicts
 
 if TYPE_CHECKING:
     from soa_evidence.reporting.numbers import Numbers
@@ -19,9 +19,11 @@ __all__ = ["EstimandKind", "Number", "Origin"]
 
 EstimandKind = Literal["these units", "units as a kind"]
 _ID = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*")
+#: Units of a scale, which are less; points, patients and days are fewer.
+_MEASURED = re.compile(r"\bindex\b|\bQALY\b", re.IGNORECASE)
 _TOKENS = (
-    "abs", "between", "both", "chance", "fewer", "interval", "lower", "percent", "plain", "probability",
-    "signed", "unit", "upper", "value",
+    "abs", "between", "both", "chance", "fewer", "interval", "lower", "percent", "place", "plain",
+    "probability", "signed", "unit", "upper", "value",
 )  # fmt: skip
 
 
@@ -49,6 +51,8 @@ class Number(bundles.Shown):
         Coverage of the interval, and ``"credible"`` or ``"confidence"``.
     unit, population, method, evidence, checks
         What it is measured in, whom it speaks of, and what it rests on.
+    basis
+        Which rows of that evidence stand behind it; without them it may not be published.
     decimals
         Decimals shown; chosen from the interval's width when None.
     estimand_kind
@@ -67,6 +71,7 @@ class Number(bundles.Shown):
     method: str
     evidence: tuple[str, ...]
     checks: tuple[Check, ...] = ()
+    basis: tuple[Basis, ...] = ()
     lower: float | None = None
     upper: float | None = None
     level: float | None = None
@@ -126,9 +131,10 @@ class Number(bundles.Shown):
             ``both``         "−4 (−9 to 2)"
             ``lower``        the lower limit alone; ``upper`` the upper
             ``percent``      as a percentage
+            ``place``        a whole number as a place in an order: "41st"
             ``signed``       with a plus sign where it is positive
             ``abs``          without its sign
-            ``fewer``        "4 fewer", "2 more"; the limits too
+            ``fewer``        "4 fewer", "2 more"; the limits too ("0.02 less" of an index)
             ``probability``  "highly likely (82%)"; ``chance``: "it is highly likely (82%) that"
             ``unit``         followed by the unit
             ``.1``           one decimal (any digit)
@@ -147,8 +153,18 @@ class Number(bundles.Shown):
         if asked & {"probability", "chance"}:
             phrase = words.probability(self)
             return phrase.clause if "chance" in asked else phrase.text
+        if "place" in asked:
+            return self._place()
         shown = self._shown(asked, places)
         return f"{shown} {self.unit}" if "unit" in asked else shown
+
+    def _place(self) -> str:
+        if self.estimate < 1 or not float(self.estimate).is_integer():
+            raise InputError(
+                f"Number '{self.id}' is {self.estimate:g}, which is no place in an order; expected a whole "
+                "number from 1 up."
+            )
+        return formats.ordinal(int(self.estimate))
 
     def _shown(self, asked: set[str], places: int | None) -> str:
         if "lower" in asked or "upper" in asked:
@@ -177,7 +193,9 @@ class Number(bundles.Shown):
         decimals = self.places if places is None else places
         if "fewer" in asked:
             size = formats.fixed(abs(value), decimals)
-            return f"{size} {'fewer' if value < 0 else 'more'}" if size.strip("0.") else "no difference"
+            # what is not counted, such as an index, is less rather than fewer
+            less = "less" if _MEASURED.search(self.unit) else "fewer"
+            return f"{size} {less if value < 0 else 'more'}" if size.strip("0.") else "no difference"
         return formats.fixed(abs(value) if "abs" in asked else value, decimals, signed="signed" in asked)
 
     def __format__(self, spec: str) -> str:
@@ -204,6 +222,7 @@ class Number(bundles.Shown):
             "method": self.method,
             "evidence": list(self.evidence),
             "checks": [{"name": check.name, "verdict": check.verdict} for check in self.checks],
+            "basis": [one.id for one in self.basis],
             "estimand_kind": self.estimand_kind,
             "decimals": self.decimals,
             "origin": None
@@ -214,4 +233,4 @@ class Number(bundles.Shown):
 
     def bundle(self) -> dict[str, Any]:
         """Return the MIME bundle: text, HTML, and the part the publisher collects."""
-        return records.bundle([self.record()])
+        return records.bundle([self])

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import pandas as pd
 
 from soa_evidence.errors import InputError, nearest
-from soa_evidence.reporting import figures, formats, words
+from soa_evidence.reporting import figures, formats, records, words
 from soa_evidence.reporting.numbers import Numbers, number
 from soa_evidence.reporting.numbers import numbers as numbers_of
 from soa_evidence.reporting.sentences import Given, Sentence, given, sentence
@@ -54,7 +54,11 @@ def numbers(bodies: Mapping[str, Body], *, population: str, evidence: Iterable[A
         if answer is None:
             continue
         rows = ", ".join(answer.studies["result_id"])
-        shared: dict[str, Any] = {"population": f"{population}, rows {rows}", "evidence": used}
+        of_these = {"result_id": answer.studies["result_id"], "study_id": answer.studies["study_id"]}
+        shared: dict[str, Any] = {
+            "population": f"{population}, rows {rows}",
+            "evidence": records.among(used, **of_these, question_id=[name]),
+        }
         transform: Literal["exp"] | None = "exp" if body.evidence.ratio else None
         made = made | numbers_of(
             answer.estimate, id=f"effect.{name}", transform=transform, unit=body.words("unit"), **shared
@@ -129,9 +133,8 @@ def claim(body: Body, ledger: Mapping[str, Any], *, name: str, margin: float) ->
         values |= {"absolute": ledger[f"absolute.{name}.pooled"], "what": _asked(body, "outcome_words")}
         values |= {"unit": body.words("unit")}
         told = (
-            "per 1,000 patients, about {absolute:fewer} {what} in {less} than in {more}; the data are "
-            "consistent "
-            "with {absolute:fewer between} ({unit} {effect:both})"
+            "per 1,000 patients, there were about {absolute:fewer} {what} in {less} than in {more}; the data "
+            "are consistent with {absolute:fewer between} ({unit} {effect:both})"
         )
     else:
         values |= {"what": _asked(body, "outcome_words")}
@@ -185,7 +188,7 @@ def forest(
         unit_text=f"{unit}, less against more concentrated care" if body.evidence.ratio else f"{unit} longer",
         id=name,
         title=title,
-        subtitle=f"{body.words('less_words')} against {body.words('more_words')}, 95 % intervals; {alone}",
+        subtitle=f"{body.words('less_words')} against {body.words('more_words')}, 95% intervals; {alone}",
         ratio=bool(body.evidence.ratio),
         sides=SIDES,
     )

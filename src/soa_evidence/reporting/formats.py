@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["MINUS", "decimals_for", "fixed", "interval", "percent", "significant_decimals", "span"]
+__all__ = [
+    "MINUS",
+    "decimals_for",
+    "fixed",
+    "interval",
+    "ordinal",
+    "percent",
+    "significant_decimals",
+    "span",
+    "with_limits",
+]
 
 MINUS = "−"
 _MOST_DECIMALS = 6
@@ -50,6 +60,12 @@ def percent(proportion: float, decimals: int = 0) -> str:
     return f"{fixed(shown, decimals)}%"
 
 
+def ordinal(place: int) -> str:
+    """Return a whole number from 1 up as a place in an order: "1st", "12th", "103rd"."""
+    teens = 10 <= place % 100 <= 20
+    return f"{place:,}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')}"
+
+
 def span(lower: str, upper: str, *, between: bool = False) -> str:
     """Return two written limits as "−9 to 2", or as "between −9 and 2"."""
     return f"between {lower} and {upper}" if between else f"{lower} to {upper}"
@@ -60,4 +76,16 @@ def interval(estimate: float, lower: float, upper: float) -> str:
     if lower == upper:
         return fixed(estimate, significant_decimals(estimate))
     places = decimals_for(lower, upper)
+    return f"{fixed(estimate, places)} ({span(fixed(lower, places), fixed(upper, places))})"
+
+
+def with_limits(estimate: float, lower: float, upper: float, places: int) -> str:
+    """Return "44 (37 to 53)" at `places` decimals, or more where the limits would then read the same.
+
+    Limits that are one value are none, and are left out.
+    """
+    if lower == upper:
+        return fixed(estimate, places)
+    while places < _MOST_DECIMALS and fixed(lower, places) == fixed(upper, places):
+        places += 1
     return f"{fixed(estimate, places)} ({span(fixed(lower, places), fixed(upper, places))})"

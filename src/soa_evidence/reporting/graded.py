@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from soa_evidence.errors import InputError
-from soa_evidence.reporting import figures, safe
+from soa_evidence.reporting import figures, records, safe
 from soa_evidence.reporting.entry import Number
 from soa_evidence.reporting.numbers import Numbers, number
 from soa_evidence.reporting.numbers import numbers as numbers_of
@@ -56,7 +56,7 @@ def numbers(trend: Trend, *, evidence: Iterable[Any]) -> Numbers:
     unit = _UNITS.get(trend.measure, "ratio")
     shared: dict[str, Any] = {
         "population": f"patients of {trend.label}, rows {rows}",
-        "evidence": used,
+        "evidence": records.among(used, result_id=trend.levels["result_id"].dropna(), study_id=[trend.study]),
         "unit": f"{unit} a step",
         "decimals": 3,
     }
@@ -177,7 +177,7 @@ def picture(trend: Trend, *, evidence: Iterable[Any]) -> figures.Figure:
         ),
         subtitle=f"Each level and the reference ({_signs(trend.reference)}), the less concentrated of the "
         "two against the other; then one rank less, by assumed correlation. Limits as the trend takes them, "
-        "95 %",
+        "95%",
         reference=1.0,
         log=True,
         decimals=2,

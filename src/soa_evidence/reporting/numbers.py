@@ -18,7 +18,7 @@ from soa_evidence.errors import InputError, nearest
 from soa_evidence.reporting import bundle as bundles
 from soa_evidence.reporting import records, safe
 from soa_evidence.reporting.entry import EstimandKind, Number
-from soa_evidence.results import Check, Estimates, Transform
+from soa_evidence.results import Basis, Check, Estimates, Transform
 
 __all__ = ["Number", "Numbers", "number", "numbers"]
 
@@ -81,17 +81,28 @@ class Numbers(bundles.Shown, Mapping[str, Number]):
 
     def frame(self) -> pd.DataFrame:
         """Return the ledger, one row a number; evidence and checks as short text."""
-        return records.frame(entry.record() for entry in self.values())
+        return records.frame([entry.record() for entry in self.values()], records.rows(self.values()))
 
     def bundle(self) -> dict[str, Any]:
         """Return the MIME bundle: text, HTML, and the part the publisher collects."""
-        return records.bundle([entry.record() for entry in self.values()])
+        return records.bundle(self.values())
 
 
-def _names(evidence: Iterable[Any]) -> tuple[str, ...]:
+def _rests_on(evidence: Iterable[Any]) -> tuple[tuple[str, ...], tuple[Basis, ...]]:
+    """Return the packages named, each once, and the rows of them that are told."""
     if isinstance(evidence, str):
         raise InputError(f"evidence is the text {evidence!r}; expected a list of packages or their names.")
-    return tuple(item if isinstance(item, str) else str(item.name) for item in evidence)
+    names: dict[str, None] = {}
+    rows: dict[str, Basis] = {}
+    for item in evidence:
+        told = (item,) if isinstance(item, Basis) else getattr(item, "basis", ())
+        for basis in (told,) if isinstance(told, Basis) else told:
+            rows[basis.id] = basis
+            if basis.of == "package":
+                names[basis.holder] = None
+        if not isinstance(item, Basis):
+            names[item if isinstance(item, str) else str(item.name)] = None
+    return tuple(names), tuple(rows.values())
 
 
 def numbers(
@@ -118,7 +129,8 @@ def numbers(
     population
         Whom the numbers speak of, in words.
     evidence
-        The packages (or their names) that the numbers rest on; at least one.
+        What the numbers rest on, at least one: rows chosen by `Package.select`, or a source that knows its
+        rows. A package, or its name, without rows is shown while working, but not published.
     unit
         The unit shown; the estimates' own unless they are transformed or scaled, when it must be given.
     level
@@ -132,7 +144,7 @@ def numbers(
     estimand_kind
         Which of the two estimands: ``"these units"`` or ``"units as a kind"``.
     """
-    names = _names(evidence)
+    names, basis = _rests_on(evidence)
     if not names:
         raise InputError(f"Numbers '{id}' name no evidence; give the packages they rest on.")
     if not (math.isfinite(scale) and scale > 0):
@@ -157,6 +169,7 @@ def numbers(
             method=estimates.method,
             evidence=names,
             checks=estimates.checks,
+            basis=basis,
             decimals=decimals,
             estimand_kind=estimand_kind,
         )
@@ -201,6 +214,7 @@ def number(
         raise InputError(
             f"Number '{id}' names no method; give like= (the estimates it was read from) or method=."
         )
+    names, basis = _rests_on(evidence)
     return Number(
         id=id,
         estimand=estimand,
@@ -209,8 +223,9 @@ def number(
         unit=unit,
         population=population,
         method=method or (like.method if like is not None else ""),
-        evidence=_names(evidence),
+        evidence=names,
         checks=tuple(checks) or (like.checks if like is not None else ()),
+        basis=basis,
         lower=None if lower is None else float(lower),
         upper=None if upper is None else float(upper),
         level=level,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from soa_evidence.errors import InputError
@@ -67,12 +67,34 @@ class ChecksShown(bundles.Shown):
         )
 
 
-def checks(items: Iterable[Check]) -> ChecksShown:
-    """Show checks as a table; failed ones first, then warnings, each only once."""
+def checks(items: Iterable[Check] | Mapping[str, Iterable[Check]]) -> ChecksShown:
+    """Show checks as a table; failed ones first, then warnings, each only once.
+
+    Parameters
+    ----------
+    items
+        Checks; or, where several fits are checked alike, the checks of each by its subject, which then
+        stands before their names.
+
+    Raises
+    ------
+    InputError
+        When there is none, or two of one name saw different things and nothing tells whose each is.
+    """
+    if isinstance(items, Mapping):
+        named = [(who, one) for who, own in items.items() for one in own]
+        items = [replace(one, name=f"{who}: {one.name}" if who else one.name) for who, one in named]
     order = ("fail", "warn", "pass")
     unique = {(c.name, c.verdict, c.observed): c for c in items}
     if not unique:
         raise InputError("checks() was given no checks; a result carries at least one.")
+    names = [c.name for c in unique.values()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"Check '{twice}' stands {names.count(twice)} times, with different findings, and nothing tells "
+            "them apart. Give the checks by their subject: checks({'what was fitted': result.checks, ...})."
+        )
     return ChecksShown(checks=tuple(sorted(unique.values(), key=lambda c: order.index(c.verdict))))
 
 
@@ -92,24 +114,29 @@ def checks_table(records: Iterable[Mapping[str, Any]], caption: str | None = Non
     records = list(records)
     caption = caption or f"Checks: {tally(records)}"
     heads = ("Verdict", "What was checked, and why", "Observed", "Expected")
-    table = (
-        f'<table class="checks"><caption>{safe.escape(caption)}</caption><thead><tr>'
-        + "".join(f'<th scope="col">{head}</th>' for head in heads)
-        + "</tr></thead><tbody>"
-        + "".join(_check_row(record) for record in records)
-        + "</tbody></table>"
+    rows = "".join(_check_row(record) for record in records)
+    return bundles.region(_stacked("checks", caption, heads, rows), caption)
+
+
+def _stacked(kind: str, caption: str, heads: Sequence[str], rows: str) -> str:
+    """Return a table whose rows stand as blocks on a phone; the roles say again what the tags mean there."""
+    head = "".join(f'<th scope="col" role="columnheader">{name}</th>' for name in heads)
+    return (
+        f'<table class="{kind} stacked" role="table"><caption>{safe.escape(caption)}</caption>'
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>'
+        f'<tbody role="rowgroup">{rows}</tbody></table>'
     )
-    return bundles.region(table, caption)
 
 
 def _check_row(record: Mapping[str, Any]) -> str:
     symbol, word = VERDICTS[record["verdict"]]
     cells = {key: safe.escape(record.get(key, "")) for key in ("name", "why", "observed", "expected")}
     return (
-        f'<tr class="{record["verdict"]}">'
-        f'<td class="verdict"><span aria-hidden="true">{symbol}</span> {word}</td>'
-        f'<th scope="row">{cells["name"]}<span class="why">{cells["why"]}</span></th>'
-        f"<td>{cells['observed']}</td><td>{cells['expected']}</td></tr>"
+        f'<tr role="row" class="{record["verdict"]}">'
+        f'<td role="cell" class="verdict"><span aria-hidden="true">{symbol}</span> {word}</td>'
+        f'<th scope="row" role="rowheader">{cells["name"]}<span class="why">{cells["why"]}</span></th>'
+        f'<td role="cell" data-head="Observed">{cells["observed"]}</td>'
+        f'<td role="cell" data-head="Expected">{cells["expected"]}</td></tr>'
     )
 
 
@@ -127,13 +154,9 @@ class EvidenceShown(bundles.Shown):
 def evidence_records(packages: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Return the MIME bundle of evidence packages given as records."""
     records = list(packages)
-    table = (
-        '<table class="evidence"><caption>Evidence packages used</caption><thead><tr>'
-        '<th scope="col">Package</th><th scope="col">Kind</th><th scope="col">Sources</th>'
-        '<th scope="col">Licence</th></tr></thead><tbody>'
-        + "".join(_package_row(record) for record in records)
-        + "</tbody></table>"
-    )
+    heads = ("Package", "Kind", "Sources", "Licence")
+    rows = "".join(_package_row(record) for record in records)
+    table = _stacked("evidence", "Evidence packages used", heads, rows)
     return bundles.bundle(
         text="\n".join(f"{r['name']}: {r['title']} ({r['kind']})" for r in records),
         html=bundles.region(table, "Evidence packages used"),
@@ -168,10 +191,12 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def _source(source: Any) -> dict[str, str]:
-    if isinstance(source, dict):
-        return {"title": str(source.get("title", "")), "path": str(source.get("path", ""))}
-    return {"title": str(source), "path": ""}
+def _source(source: Any) -> dict[str, Any]:
+    """Return a source by its title, its address, and the names of the files taken from it."""
+    if isinstance(source, Mapping):
+        files = [str(file.get("name", "")) for file in source.get("soa:files", ())]
+        return {"title": str(source.get("title", "")), "path": str(source.get("path", "")), "files": files}
+    return {"title": str(source), "path": "", "files": []}
 
 
 def _package_row(record: dict[str, Any]) -> str:
@@ -179,14 +204,15 @@ def _package_row(record: dict[str, Any]) -> str:
     kind = safe.escape(KINDS.get(record["kind"], record["kind"]))
     name = safe.escape(record["name"])
     return (
-        f'<tr id="evidence-{name}"><th scope="row"><code>{name}</code>'
+        f'<tr role="row" id="evidence-{name}"><th scope="row" role="rowheader"><code>{name}</code>'
         f'<span class="why">{safe.escape(record["title"])}</span></th>'
-        f'<td><span class="kind {safe.slug(record["kind"])}">{kind}</span></td>'
-        f"<td><ul>{sources}</ul></td><td>{safe.escape(record['licence'])}</td></tr>"
+        f'<td role="cell" data-head="Kind"><span class="kind {safe.slug(record["kind"])}">{kind}</span></td>'
+        f'<td role="cell"><ul>{sources}</ul></td>'
+        f'<td role="cell" data-head="Licence">{safe.escape(record["licence"])}</td></tr>'
     )
 
 
-def _linked(source: dict[str, str]) -> str:
+def _linked(source: dict[str, Any]) -> str:
     title = safe.escape(source["title"] or source["path"])
     # only addresses a reader can follow; anything else (a script, a path of ours) stays text
     if source["path"].startswith(("https://", "http://")):

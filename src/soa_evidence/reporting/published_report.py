@@ -27,7 +27,7 @@ from soa_evidence.reporting.entry import Number, Origin
 from soa_evidence.reporting.numbers import Numbers
 from soa_evidence.reporting.provenance import evidence_records, tally
 from soa_evidence.reporting.sentences import Sentence
-from soa_evidence.results import Check, Estimates
+from soa_evidence.results import Basis, Check, Estimates
 
 __all__ = ["ALLOWED", "PublishedReport", "ReportsShown", "from_report", "reports_used"]
 
@@ -117,9 +117,53 @@ class PublishedReport(bundles.Shown):
         """Return the derived result that is called `id` there: a frame or `Estimates`, as it was given."""
         return derived_result.read(self._path("derived", id, ".parquet").read_bytes())
 
+    def rows(self, id: str, **equal: str) -> tuple[Basis, ...]:
+        """Tell which rows of the derived frame `id` a number is read from, and the rows behind its answer.
+
+        Parameters
+        ----------
+        **equal
+            By column, the value that the rows have.
+
+        Returns
+        -------
+        tuple of Basis
+            For ``evidence=``: the rows of this report, then those of the evidence its answer rests on.
+        """
+        frame = self.derived(id)
+        if isinstance(frame, Estimates):
+            raise InputError(f"Derived result '{id}' of report '{self.id}' is no frame; it has no rows.")
+        chosen = frame
+        for column, value in equal.items():
+            if column not in frame.columns:
+                raise InputError(
+                    f"Derived result '{id}' of report '{self.id}' has no column {column!r}."
+                    f"{nearest(column, frame.columns)}"
+                )
+            chosen = chosen[chosen[column] == value]
+        here = Basis(
+            holder=self.id,
+            of="report",
+            table=id,
+            file=f"derived/{id}.parquet",
+            where=" and ".join(f"{column} == {value!r}" for column, value in equal.items()),
+            rows=len(chosen),
+            total=len(frame),
+        )
+        return (here, *self.turning_point.basis)
+
+    def widest(self, *packages: str) -> tuple[Basis, ...]:
+        """Return of each evidence package the choice of most rows behind this report's numbers."""
+        found = [[one for one in self._rows.values() if one.holder == name] for name in packages]
+        return tuple(max(own, key=lambda one: one.rows) for own in found if own)
+
     def bundle(self) -> dict[str, Any]:
         """Return the MIME bundle: what it asked and answered, with a link."""
         return reports_used(self).bundle()
+
+    @cached_property
+    def _rows(self) -> dict[str, Basis]:
+        return {str(record["id"]): Basis.of_record(record) for record in self.run.get("basis", ())}
 
     def _path(self, kind: str, id: str, suffix: str) -> Path:
         present = {path.stem: path for path in sorted((self.folder / kind).glob(f"*{suffix}"))}
@@ -145,6 +189,7 @@ class PublishedReport(bundles.Shown):
             id=f"{first['report']}.{first['number']}",
             evidence=tuple(record["evidence"]),
             checks=tuple(checks),
+            basis=tuple(self._rows[id] for id in record.get("basis") or ()),
             origin=Origin(**first),
             **{key: record.get(key) for key in kept},  # type: ignore[arg-type]
         )

@@ -6,6 +6,7 @@ A template holds words and named placeholders. A digit typed into it is refused:
 
 from __future__ import annotations
 
+import hashlib
 import re
 import string
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.reporting import bundle as bundles
-from soa_evidence.reporting import safe
+from soa_evidence.reporting import records, safe
 from soa_evidence.reporting.entry import Number
 from soa_evidence.reporting.words import Phrase, Verdict
 
@@ -32,6 +33,16 @@ class Given:
 
     text: str
     why: str
+
+    @property
+    def id(self) -> str:
+        """A short name by which a page lists it."""
+        return hashlib.sha256(f"{self.text}|{self.why}".encode()).hexdigest()[:8]
+
+    @property
+    def marked(self) -> bool:
+        """Whether it holds a figure, which readers must not take for a result; plain names are left alone."""
+        return any(character.isdigit() for character in self.text)
 
 
 def given(value: object, *, why: str) -> Given:
@@ -55,7 +66,12 @@ class _Piece:
         # cleaning trims: keep the spaces that join this piece to its neighbours
         if self.text.strip():
             shown = " " * (self.text[0] == " ") + shown + " " * (self.text[-1] == " ")
-        return f'<a class="number" href="#number-{self.link}">{shown}</a>' if self.link else shown
+        if self.link:
+            return f'<a class="number" href="#number-{self.link}">{shown}</a>'
+        if self.given is not None and self.given.marked:
+            why = safe.escape(f"Declared, no result: {self.given.why}")
+            return f'<a class="given" href="#given-{self.given.id}" title="{why}">{shown}</a>'
+        return shown
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,20 +97,24 @@ class Sentence(bundles.Shown):
 
     @property
     def parts(self) -> list[dict[str, str | None]]:
-        """The sentence piece by piece: its text, the number it links to, and why a given figure stands."""
+        """The sentence piece by piece: its text, the number it links to, and why a given figure stands.
+
+        `declared` is the id by which the page lists a figure that is marked as given.
+        """
         return [
             {
                 "text": one.text,
                 "number": one.link or (one.number.id if one.number else None),
                 "given": one.given.why if one.given else None,
+                "declared": one.given.id if one.given and one.given.marked else None,
             }
             for one in self.pieces
         ]
 
     def payload(self, role: str) -> dict[str, Any]:
-        """Return what the publisher collects; `ledger` holds the entries of the numbers used."""
-        used = {piece.number.id: piece.number.record() for piece in self.pieces if piece.number is not None}
-        declared = {piece.given.text: piece.given.why for piece in self.pieces if piece.given is not None}
+        """Return what the publisher collects; `ledger` holds its numbers, `basis` their rows."""
+        used = {piece.number.id: piece.number for piece in self.pieces if piece.number is not None}
+        declared = {piece.given.id: piece.given for piece in self.pieces if piece.given is not None}
         return {
             "kind": "sentence",
             "role": role,
@@ -102,8 +122,9 @@ class Sentence(bundles.Shown):
             "text": self.text,
             "parts": self.parts,
             "numbers": list(self.numbers),
-            "ledger": list(used.values()),
-            "given": [{"text": text, "why": why} for text, why in declared.items()],
+            "ledger": [number.record() for number in used.values()],
+            "basis": records.rows(used.values()),
+            "given": [{"id": id, "text": one.text, "why": one.why} for id, one in declared.items()],
         }
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from soa_evidence.reporting import figures
+from soa_evidence.reporting import figures, records
 from soa_evidence.reporting.findings import SIDES
 from soa_evidence.reporting.numbers import Numbers, number
 from soa_evidence.reporting.sentences import Sentence, given, sentence
@@ -44,7 +44,7 @@ def numbers(profile: Profile, *, evidence: Iterable[Any]) -> Numbers:
             label=f"{row['result_id']}: {row['compared']}",
             unit="difference" if row["measure"] == "MD" else f"ratio ({row['measure']})",
             population=f"{profile.label}, row {row['result_id']} of published-results",
-            evidence=used,
+            evidence=records.among(used, result_id=[row["result_id"]]),
             method=f"as printed ({row['measure_printed']}), turned to one direction",
             checks=profile.checks,
             lower=row["lower"],
@@ -110,7 +110,7 @@ def picture(profile: Profile) -> figures.Figure | Table:
         unit_text="ratio, less against more concentrated care" if ratio else "difference, less minus more",
         id="results",
         title="Every result of the study that has an interval",
-        subtitle=f"{profile.label}; 95 % intervals, not pooled: results of one study share patients",
+        subtitle=f"{profile.label}; 95% intervals, not pooled: results of one study share patients",
         ratio=ratio,
         sides=SIDES,
     )

@@ -57,8 +57,8 @@ def patients_needed(
         unit="patients in a hundred", population=population, evidence=evidence, method=method, checks=checks,
     )  # fmt: skip
     return sentence(
-        "about {n} such patients in a hundred {side} at the specialist units would be enough for {what}",
-        n=n, side=side, what=consequence,
+        "about {n} {side} such {patients} in a hundred at the specialist units would be enough for {what}",
+        n=n, side=side, what=consequence, patients="patient" if whole == 1 else "patients",
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def odds_needed(
     whole = math.floor(100 * share + 1e-9)
     if whole == 0:
         return sentence(
-            "odds of patients who did not answer that are less than one per cent {side} {where} would be "
+            "odds less than one per cent {side} among patients who did not answer, {where}, would be "
             "enough for {what}",
             side=side, where=where, what=consequence,
         )  # fmt: skip
@@ -106,6 +106,6 @@ def odds_needed(
         unit="per cent", population=population, evidence=evidence, method=method, checks=checks,
     )  # fmt: skip
     return sentence(
-        "odds of patients who did not answer that are {n} per cent {side} {where} would be enough for {what}",
+        "odds {n} per cent {side} among patients who did not answer, {where}, would be enough for {what}",
         n=n, side=side, where=where, what=consequence,
     )  # fmt: skip

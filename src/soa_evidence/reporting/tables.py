@@ -15,6 +15,7 @@ from soa_evidence.reporting import formats, safe
 __all__ = ["Table", "html_table", "stack", "table"]
 
 _INTERVAL = ("estimate", "lower", "upper")
+_BRIEF = 24  # letters that may stand on one line in a column of texts
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -129,13 +130,20 @@ def html_table(
         for place, (values, numeric) in enumerate(cells.values()):
             shown = safe.escape(values[at])
             row.append(
-                f'<th scope="row">{shown}</th>' if place == 0 else f"<td{_figure(numeric)}>{shown}</td>"
+                f'<th scope="row">{shown}</th>'
+                if place == 0
+                else f"<td{_figure(numeric) or _brief(values)}>{shown}</td>"
             )
         rows.append(f"<tr>{''.join(row)}</tr>")
     return (
         f"<table><caption>{safe.escape(caption)}</caption><thead><tr>{''.join(heads)}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
+
+
+def _brief(values: list[str]) -> str:
+    """Keep a column of short texts, such as ranks, on one line."""
+    return ' class="brief"' if max(map(len, values)) <= _BRIEF else ""
 
 
 def _figure(numeric: bool) -> str:
@@ -169,10 +177,12 @@ def _interval_cells(frame: pd.DataFrame, decimals: int | None) -> list[str]:
         places = formats.decimals_for(0.0, float(widths.median())) if len(widths) else 1
     cells = []
     for estimate, lower, upper in zip(frame["estimate"], frame["lower"], frame["upper"], strict=True):
-        limits = (
-            "" if pd.isna(lower) else f" ({formats.fixed(lower, places)} to {formats.fixed(upper, places)})"
-        )
-        cells.append("" if pd.isna(estimate) else f"{formats.fixed(estimate, places)}{limits}")
+        if pd.isna(estimate):
+            cells.append("")
+        elif pd.isna(lower):
+            cells.append(formats.fixed(estimate, places))
+        else:
+            cells.append(formats.with_limits(estimate, lower, upper, places))
     return cells
 
 

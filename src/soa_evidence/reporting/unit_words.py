@@ -14,7 +14,7 @@ from soa_evidence.errors import InputError
 from soa_evidence.reporting import formats, safe
 from soa_evidence.reporting.numbers import Number, Numbers, number
 from soa_evidence.reporting.sentences import Given, Sentence, given, sentence
-from soa_evidence.results import Check
+from soa_evidence.results import Basis, Check
 
 __all__ = [
     "apart", "case_mix_strip", "claim", "covered", "luck_of_the_best", "numbers", "ordinal", "rank_spans",
@@ -67,8 +67,7 @@ def ordinal(place: int) -> str:
     """Return a whole number from 1 up as a place in an order: "1st", "12th", "103rd"."""
     if place < 1 or place != int(place):
         raise InputError(f"A place of {place!r} was given; expected a whole number from 1 up.")
-    teens = 10 <= place % 100 <= 20
-    return f"{int(place):,}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(int(place) % 10, 'th')}"
+    return formats.ordinal(int(place))
 
 
 def rank_spans(rows: pd.DataFrame) -> list[str]:
@@ -113,6 +112,7 @@ def numbers(
     population: str,
     evidence: Iterable[Any],
     checks: Mapping[str, Iterable[Check]] | None = None,
+    rows: Mapping[str, Iterable[Basis]] | None = None,
 ) -> Numbers:
     """Return the ledger of a unit: ``unit.``, ``class.``, ``nation.`` and rank numbers of every outcome.
 
@@ -124,6 +124,8 @@ def numbers(
         Whom the numbers speak of; the outcome's name is put before it.
     checks
         By outcome, the checks of the fit that its numbers come from; the result's own are added.
+    rows
+        By outcome, the rows of the report and of the evidence that its numbers come from.
     """
     made, used = Numbers(), list(evidence)
     for row in result.table.to_dict("records"):
@@ -131,7 +133,7 @@ def numbers(
         points = str(row["measured_in"]) == "points"
         shared: dict[str, Any] = {
             "population": f"{told}: {population}",
-            "evidence": used,
+            "evidence": [*used, *(rows or {}).get(told, ())],
             "method": "units.gaussian" if points else "units.binomial",
             "checks": (*(checks or {}).get(told, ()), *result.checks),
         }
@@ -174,7 +176,7 @@ def claim(result: Outcomes, ledger: Numbers, *, measured_in: str) -> Sentence:
     what = told[:1].lower() + told[1:]
     where: dict[str, Any] = {
         "own": ledger[f"unit.{slug}"], "nation": ledger[f"nation.{slug}"], "peers": ledger[f"class.{slug}"],
-        "low": _place(ledger[f"rank-lower.{slug}"]), "high": _place(ledger[f"rank-upper.{slug}"]),
+        "low": ledger[f"rank-lower.{slug}"], "high": ledger[f"rank-upper.{slug}"],
         "ranked": ledger[f"ranked.{slug}"], "what": what, "group": str(row["group"]),
     }  # fmt: skip
     opening = (
@@ -184,13 +186,9 @@ def claim(result: Outcomes, ledger: Numbers, *, measured_in: str) -> Sentence:
     )
     return sentence(
         opening + "against {nation} in the nation and {peers} in its class ({group}); its rank lies between "
-        "{low} and {high} of {ranked} units.",
+        "{low:place} and {high:place} of {ranked} units.",
         **where,
     )
-
-
-def _place(entry: Number) -> Given:
-    return given(ordinal(int(entry.estimate)), why=f"the number '{entry.id}' as a place in an order")
 
 
 def _words(text: str) -> str | Given:
@@ -203,9 +201,9 @@ def summary(result: Outcomes, *, population: str, evidence: Iterable[Any]) -> Se
         return sentence("no outcome of this unit can be compared with the nation.")
     count = _Counts(result, population, evidence)
     return sentence(
-        "the whole interval lies on the better side of the national average in {better} of {total} outcomes, "
-        "on the worse side in {worse}. Of so many intervals about {luck} miss the truth by chance; in the "
-        "other outcomes these answers cannot tell.",
+        "of {total} outcomes, this unit is clearly better than the national average in {better} and clearly "
+        "worse in {worse}: its whole interval lies on that side. Of so many intervals about {luck} miss the "
+        "truth by chance; in the other outcomes these answers cannot tell.",
         total=count.all, better=count.of("better"), worse=count.of("worse"), luck=count.luck(),
     )  # fmt: skip
 

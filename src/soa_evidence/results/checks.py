@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
 from soa_evidence.errors import CheckFailedError, InputError
 
-__all__ = ["Check", "Verdict", "checks_frame", "combine_verdicts", "require_passed"]
+__all__ = ["Check", "Verdict", "checks_frame", "combine_verdicts", "none_missing", "require_passed"]
 
 Verdict = Literal["pass", "warn", "fail"]
 
@@ -42,6 +42,18 @@ class Check:
             raise InputError(
                 f"Check '{self.name}' has verdict {self.verdict!r}; use 'pass', 'warn' or 'fail'."
             )
+
+
+def none_missing(values: pd.Series[Any], *, name: str, why: str) -> Check:
+    """Return a check, called `name`, that fails when any of `values` is missing."""
+    missing = int(values.isna().sum())
+    return Check(
+        name=name,
+        verdict="fail" if missing else "pass",
+        observed=f"{missing} without",
+        expected="none without",
+        why=why,
+    )
 
 
 def combine_verdicts(checks: Iterable[Check]) -> Verdict:

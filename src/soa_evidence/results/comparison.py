@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.results.arrays import FloatArray
+from soa_evidence.results.checks import Check
 
-__all__ = ["probability_of", "reference_classes"]
+__all__ = ["fewest_check", "probability_of", "reference_classes", "require_better", "require_margin_per_1000"]
 
 
 def reference_classes(
@@ -54,6 +56,31 @@ def reference_classes(
     if name in set(groups) - set(classes[:1] if len(classes) == 1 else ()):
         raise InputError(f"reference_label {name!r} is also the name of a class; choose another.")
     return classes, name
+
+
+def require_better(better: str) -> None:
+    """Refuse a direction other than 'lower' and 'higher'."""
+    if better not in ("lower", "higher"):
+        raise InputError(f"better={better!r}: expected 'lower' or 'higher'.")
+
+
+def require_margin_per_1000(margin: float, *, of: str) -> None:
+    """Refuse a margin out of range; `of` says of what it is, such as "events per 1,000 patients"."""
+    if not (isinstance(margin, int | float) and 0 <= margin < 1000):
+        raise InputError(f"margin_per_1000={margin!r}: expected {of}, from 0 up.")
+
+
+def fewest_check(classes: pd.DataFrame, column: str, *, name: str, least: int) -> Check:
+    """Check that the class with the fewest of what `column` counts has at least `least`."""
+    fewest = classes.sort_values(column).iloc[0]
+    return Check(
+        name=name,
+        verdict="pass" if fewest[column] >= least else "warn",
+        observed=f"{int(fewest[column])} ({fewest['group']})",
+        expected=f"at least {least}",
+        why=f"with very few {name.split(maxsplit=1)[0].rstrip(',')} a class's estimate leans on the other "
+        "classes and on the prior",
+    )
 
 
 def probability_of(statement: NDArray[np.bool_], *, chains: int) -> tuple[float, float]:

@@ -50,9 +50,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence import priors as named_priors
-from soa_evidence.errors import InputError
+from soa_evidence.errors import InputError, require_seed
 from soa_evidence.results import Check, Estimates, power_scaling
-from soa_evidence.results.comparison import reference_classes
+from soa_evidence.results.comparison import reference_classes, require_margin_per_1000
+from soa_evidence.results.predictive import predictive_check
 from soa_evidence.sampling import Settings, convergence_checks, sample
 from soa_evidence.survival import hierarchical_predictive as predictive
 from soa_evidence.survival.hierarchical_cells import Cells, prepare
@@ -81,7 +82,6 @@ BREAKS = (0, 0.25, 0.5, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50)  # years; the
 PERIODS = (1, 5)  # years at which a new period of the class effect begins, where nothing else is said
 FEW_EVENTS = 10  # a class with fewer says little by itself, whatever the model
 FEW_AT_RISK = 40  # registries mark a curve as unreliable below it
-LARGEST_SEED = 2**32 - 1
 NAMES = {1: "revision", 2: "death"}
 
 
@@ -154,7 +154,8 @@ def fit(
         observed, fewer than two classes, an unknown reference or prior, or a margin or seed out of range.
     """
     chosen = named_priors.hierarchical(priors)
-    _require_choices(margin_per_1000, seed)
+    require_margin_per_1000(margin_per_1000, of="revisions per 1,000 patients")
+    require_seed(seed)
     asked = _horizons(horizons)
     edges = _edges(breaks, asked[-1])
     names = _names(causes)
@@ -177,7 +178,7 @@ def fit(
     tree = sample(build(cells, data, revision, competing, chosen), seed=seed, settings=settings or Settings())
     draws = draws_of(tree, cells, revision, competing)
     replicated = predictive.replicate(cells, draws, seed=seed)
-    checks = (*convergence_checks(tree), predictive.check(replicated), *_data_checks(cells, question))
+    checks = (*convergence_checks(tree), predictive_check(replicated), *_data_checks(cells, question))
     return _summarise(cells, draws, question, begins, chosen, replicated, checks, tree, seed)
 
 
@@ -358,13 +359,3 @@ def _require_at_risk(cells: Cells, horizons: tuple[float, ...]) -> None:
             f"Nobody is under observation at the horizon of {horizons[-1]:g} years; the last time looked at "
             f"with anyone at risk is {last[-1] if len(last) else 0:g} years. Choose horizons= up to there."
         )
-
-
-def _require_choices(margin_per_1000: float, seed: int) -> None:
-    if not (isinstance(margin_per_1000, int | float) and 0 <= margin_per_1000 < 1000):
-        raise InputError(
-            f"margin_per_1000={margin_per_1000!r}: expected revisions per 1,000 patients, from 0 up."
-        )
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not (whole and 0 <= seed <= LARGEST_SEED):
-        raise InputError(f"seed={seed!r}: expected a whole number from 0 to {LARGEST_SEED}.")

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError
+from soa_evidence.errors import InputError, require_seed
 from soa_evidence.results import Check, Estimates, checks_frame
 from soa_evidence.synthesis import regression
 from soa_evidence.synthesis import regression_tau2 as tau2_of
@@ -97,8 +97,7 @@ def fit(
     """
     if exchanges < 99:
         raise InputError(f"exchanges is {exchanges}; fewer than 99 cannot give a p-value near 0.01.")
-    if seed < 0:
-        raise InputError(f"seed is {seed}; expected a whole number from 0 up.")
+    require_seed(seed)
     fitted = regression.fit(
         frame,
         moderators=moderators,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError
+from soa_evidence.errors import InputError, require_seed
 from soa_evidence.synthesis.reconstruct_steps import isotonic
 from soa_evidence.synthesis.studies import require_columns
 
@@ -87,8 +87,7 @@ def require_settings(errors: Mapping[str, float], *, replicates: int, seed: int)
         raise InputError(
             f"replicates is {replicates}; expected at least 2 (20 is usual), or reading errors cannot show."
         )
-    if seed < 0:
-        raise InputError(f"seed is {seed}; expected a whole number from 0 up.")
+    require_seed(seed)
 
 
 def read(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from soa_evidence import errors
 from soa_evidence.errors import InputError, nearest
 
 __all__ = ["Batch", "Studies", "read", "read_many", "require_choice", "require_columns", "require_level"]
@@ -141,12 +142,7 @@ def read_many(
 
 def require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
     """Refuse a name that is not a column, or that serves two purposes."""
-    for name in needed:
-        if name not in frame.columns:
-            raise InputError(
-                f"The frame has no column '{name}'.{nearest(name, frame.columns)} "
-                f"It has: {', '.join(map(str, frame.columns[:12]))}."
-            )
+    errors.require_columns(frame.columns, needed)
     repeated = sorted({name for name in needed if list(needed).count(name) > 1})
     if repeated:
         raise InputError(

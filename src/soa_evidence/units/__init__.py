@@ -3,38 +3,43 @@
 Importing this package loads neither PyMC nor a sampler; that happens inside `fit`.
 """
 
-from soa_evidence.units import (
-    adjusted_gain,
-    agreement,
-    area_gradient,
-    binomial,
-    case_mix,
-    classes,
-    coverage,
-    cusum,
-    direct_standardisation,
-    every_unit,
-    false_discovery,
-    funnel,
-    g_computation,
-    gaussian,
-    indirect_standardisation,
-    joint,
-    operations,
-    ordinal,
-    poisson,
-    prediction_accuracy,
-    profile,
-    profile_outcomes,
-    profile_trend,
-    sensitivity,
-    spc,
-    specification_curve,
-    spread,
-    variation,
-    volume,
-)
-from soa_evidence.units.contrasts import margins
+from typing import TYPE_CHECKING
+
+from soa_evidence import lazy
+
+if TYPE_CHECKING:
+    from soa_evidence.units import (
+        adjusted_gain,
+        agreement,
+        area_gradient,
+        binomial,
+        case_mix,
+        classes,
+        coverage,
+        cusum,
+        direct_standardisation,
+        every_unit,
+        false_discovery,
+        funnel,
+        g_computation,
+        gaussian,
+        indirect_standardisation,
+        joint,
+        operations,
+        ordinal,
+        poisson,
+        prediction_accuracy,
+        profile,
+        profile_outcomes,
+        profile_trend,
+        sensitivity,
+        spc,
+        specification_curve,
+        spread,
+        variation,
+        volume,
+    )
+    from soa_evidence.units.contrasts import margins
 
 __all__ = [
     "adjusted_gain",
@@ -68,3 +73,5 @@ __all__ = [
     "variation",
     "volume",
 ]
+
+lazy.on_use(__name__)

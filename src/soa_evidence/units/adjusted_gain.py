@@ -19,17 +19,17 @@ Checked against: NHS Digital's own adjusted gains, from its own predictions, in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, require_columns
 from soa_evidence.results import Check, checks_frame
 from soa_evidence.units import case_mix_design as made
 
-__all__ = ["AdjustedGainResult", "fit"]
+__all__ = ["AdjustedGainResult", "beside", "fit", "flags", "step_error"]
 
 FEWEST = 30  # patients, from which on NHS Digital publishes an adjusted figure
 
@@ -167,6 +167,75 @@ def _checks(table: pd.DataFrame, releases: pd.DataFrame) -> tuple[Check, ...]:
     )
 
 
+def beside(
+    published: pd.DataFrame,
+    gains: Mapping[str, AdjustedGainResult],
+    *,
+    within: Sequence[str],
+    unit: str = "unit",
+) -> pd.DataFrame:
+    """Lay adjusted gains beside published figures of the same units and releases.
+
+    Parameters
+    ----------
+    published
+        One row a unit and release.
+    gains
+        Results by the name of the column that each becomes.
+    within, unit
+        Columns of `published` that name the release, as in `fit`, and the unit.
+
+    Returns
+    -------
+    DataFrame
+        The published rows, in their order, with a column a result; missing where it lacks the unit.
+
+    Raises
+    ------
+    InputError
+        When a column is missing, one would be written over, or a unit is published twice in a release.
+    """
+    keys = [unit, *within]
+    require_columns(published.columns, keys, what="The table of published figures")
+    if taken := sorted(set(gains) & set(published.columns)):
+        raise InputError(
+            f"The table of published figures has a column '{taken[0]}' already; give the gains another name."
+        )
+    twice = published[published.duplicated(keys)]
+    if len(twice):
+        raise InputError(
+            f"'{twice.iloc[0][unit]}' is published twice in one release; expected one row a unit and release."
+        )
+    wanted = pd.MultiIndex.from_frame(published[keys].astype(str))  # as text, which `fit` makes of them
+    joined = published.copy()
+    for name, result in gains.items():
+        held = pd.MultiIndex.from_frame(result.units[["unit", *within]])
+        joined[name] = result.units["adjusted_gain"].set_axis(held).reindex(wanted).to_numpy()
+    return joined
+
+
+def step_error(frame: pd.DataFrame, *, size: str, before: str, after: str, squares: str) -> pd.Series[float]:
+    """Return how far chance alone moves a unit's mean when one prediction is put in another's place.
+
+    With d a patient's second prediction less the first: sqrt(mean d² - (mean d)²) / sqrt(n).
+
+    Parameters
+    ----------
+    frame
+        One row a unit and release.
+    size, before, after, squares
+        Columns of patients, of both predictions' totals over them, and of the sum of d².
+
+    Raises
+    ------
+    InputError
+        When a column is missing.
+    """
+    require_columns(frame.columns, (size, before, after, squares))
+    step = (frame[after] - frame[before]) / frame[size]
+    return (frame[squares] / frame[size] - step**2) ** 0.5 / frame[size] ** 0.5
+
+
 def flags(
     estimates: pd.DataFrame, *, reference: float = 0.0, levels: Sequence[float] = (0.95, 0.998)
 ) -> pd.Series[str]:
@@ -186,9 +255,7 @@ def flags(
     """
     from scipy import stats
 
-    for name in ("estimate", "std_error"):
-        if name not in estimates.columns:
-            raise InputError(f"The estimates have no column '{name}'.{nearest(name, estimates.columns)}")
+    require_columns(estimates.columns, ("estimate", "std_error"), what="The table of estimates")
     if not all(0 < level < 1 for level in levels):
         raise InputError(
             f"levels={list(levels)}; expected shares above 0 and below 1, such as 0.95 and 0.998."

@@ -32,32 +32,32 @@ Checked against: OpenBUGS's published Surgical example and a deterministic twin 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence import priors as named_priors
-from soa_evidence.errors import InputError
+from soa_evidence.errors import require_seed
 from soa_evidence.results import Check
-from soa_evidence.results.comparison import reference_classes
+from soa_evidence.results.comparison import fewest_check
+from soa_evidence.results.predictive import predictive_check
 from soa_evidence.sampling import Settings
 from soa_evidence.units import predictive
 from soa_evidence.units.binomial_result import BinomialResult, Draws, Question, class_table, summarise
 from soa_evidence.units.cells import Cells, prepare
 from soa_evidence.units.collapse import Collapsed, collapse
-from soa_evidence.units.coordinates import by_information, whitened
+from soa_evidence.units.coordinates import by_information, unit_levels, whitened
 from soa_evidence.units.direct_classes import normal_terms
 from soa_evidence.units.laplace import Laplace, approximate
-from soa_evidence.units.posterior import Engine, draws_of
+from soa_evidence.units.posterior import Engine, draws_of, require_engine
 
-__all__ = ["BinomialResult", "build", "events_check", "fit", "likelihood", "require_choices"]
+__all__ = ["BinomialResult", "build", "events_check", "fit", "likelihood"]
 
 FloatArray = NDArray[np.float64]
 
 FEW_EVENTS = 10  # a class with fewer says little by itself, whatever the model
-LARGEST_SEED = 2**32 - 1
 
 
 def build(cells: Cells, priors: named_priors.BinomialPriors, *, near: Laplace, collapsed: Collapsed) -> Any:
@@ -71,23 +71,12 @@ def build(cells: Cells, priors: named_priors.BinomialPriors, *, near: Laplace, c
         The likelihood's cells.
     """
     import pymc as pm
-    import pytensor.tensor as pt
 
-    level, spread, terms = priors.common_log_odds, priors.common_log_spread, priors.case_mix_log_odds
+    terms = priors.case_mix_log_odds
     coords = {"unit": cells.units, "class": cells.groups, "term": cells.terms}
     with pm.Model(coords=coords) as model:
-        common = pm.Normal("common", level.mean, level.sd)
-        typical = pm.Normal("typical_log_spread", spread.mean, spread.sd)
-        class_level = pm.Normal("class_level", common, priors.class_log_odds_sd, dims="class")
-        log_spread = pm.Normal("class_log_spread", typical, priors.class_log_spread_sd, dims="class")
-        group = cells.group_of_unit
-        unit = pm.Normal(
-            "level",
-            class_level[group],
-            pt.exp(log_spread)[group],
-            dims="unit",
-            default_transform=by_information(near.unit_level, near.unit_information),
-        )
+        near_units = by_information(near.unit_level, near.unit_information)
+        unit = unit_levels(priors.levels, cells.group_of_unit, near_units)
         terms_drawn = None
         if cells.terms:
             terms_drawn = pm.Normal(
@@ -173,13 +162,12 @@ def fit(
     """
     chosen = named_priors.binomial(priors)
     cells = prepare(frame, events=events, trials=trials, unit=unit, group=group, case_mix=case_mix)
-    classes, label = reference_classes(cells.groups, reference, reference_label)
-    require_choices(better, margin_per_1000, seed)
-    if engine not in get_args(Engine):
-        raise InputError(f"engine={engine!r}: expected 'direct' or 'sampler'.")
-    question = Question(
-        reference=classes, reference_label=label, better=better, margin_per_1000=margin_per_1000
-    )
+    question = Question.asked(
+        cells.groups, reference=reference, reference_label=reference_label, better=better,
+        margin_per_1000=margin_per_1000,
+    )  # fmt: skip
+    require_seed(seed)
+    require_engine(engine)
     settings = settings or Settings()
 
     near = approximate(cells, chosen)
@@ -199,7 +187,7 @@ def fit(
     predicted = predictive.replicate(cells, draws.case_mix, draws.class_level, draws.class_spread, seed=seed)
     checks = (
         *engine_checks,
-        predictive.check(predicted),
+        predictive_check(predicted),
         events_check(cells),
     )
     return summarise(
@@ -220,24 +208,6 @@ def events_check(cells: Cells) -> Check:
     table = class_table(cells)
     # Where nearly everyone has the event, those without it are what tells classes apart.
     table["rarer"] = np.minimum(table["events"], table["trials"] - table["events"])
-    fewest = table.sort_values("rarer").iloc[0]
-    return Check(
-        name="events, or patients without, in the class with fewest",
-        verdict="pass" if fewest["rarer"] >= FEW_EVENTS else "warn",
-        observed=f"{int(fewest['rarer'])} ({fewest['group']})",
-        expected=f"at least {FEW_EVENTS}",
-        why="with very few events a class's estimate leans on the other classes and on the prior",
+    return fewest_check(
+        table, "rarer", name="events, or patients without, in the class with fewest", least=FEW_EVENTS
     )
-
-
-def require_choices(better: str, margin_per_1000: float, seed: int) -> None:
-    """Refuse a direction, margin or seed out of range."""
-    if better not in ("lower", "higher"):
-        raise InputError(f"better={better!r}: expected 'lower' or 'higher'.")
-    if not (isinstance(margin_per_1000, int | float) and 0 <= margin_per_1000 < 1000):
-        raise InputError(
-            f"margin_per_1000={margin_per_1000!r}: expected events per 1,000 patients, from 0 up."
-        )
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not (whole and 0 <= seed <= LARGEST_SEED):
-        raise InputError(f"seed={seed!r}: expected a whole number from 0 to {LARGEST_SEED}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from soa_evidence.priors import BinomialPriors
 from soa_evidence.results import Check, Estimates, power_scaling
+from soa_evidence.results.comparison import reference_classes, require_better, require_margin_per_1000
 from soa_evidence.results.ranking import rank_table
 from soa_evidence.units.cells import Cells
 from soa_evidence.units.collapse import Collapsed
@@ -92,6 +94,23 @@ class Question:
     reference_label: str
     better: Literal["lower", "higher"]
     margin_per_1000: float
+
+    @classmethod
+    def asked(
+        cls,
+        groups: Sequence[str],
+        *,
+        reference: str | Sequence[str],
+        reference_label: str | None,
+        better: Literal["lower", "higher"],
+        margin_per_1000: float,
+        margin_of: str = "events per 1,000 patients",
+    ) -> Question:
+        """Return what is asked of these classes, or refuse it (see `reference_classes`)."""
+        classes, label = reference_classes(groups, reference, reference_label)
+        require_better(better)
+        require_margin_per_1000(margin_per_1000, of=margin_of)
+        return cls(reference=classes, reference_label=label, better=better, margin_per_1000=margin_per_1000)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence import errors
+from soa_evidence.errors import InputError
 
 __all__ = [
     "Cells",
@@ -155,12 +156,8 @@ def require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
         raise InputError(
             f"Column '{repeated[0]}' is named for two purposes; each purpose needs its own column."
         )
+    errors.require_columns(frame.columns, needed)
     for name in needed:
-        if name not in frame.columns:
-            raise InputError(
-                f"The frame has no column '{name}'.{nearest(name, frame.columns)} "
-                f"It has: {', '.join(map(str, frame.columns[:12]))}."
-            )
         if list(frame.columns).count(name) > 1:
             raise InputError(f"The frame has more than one column '{name}'; give each its own name.")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 
 __all__ = ["COMPARATORS", "DEFINITIONS", "SPECIALISTS", "Classes", "assign", "roles"]
 
@@ -89,6 +90,11 @@ class Classes:
     reference: tuple[str, ...]
     reference_label: str
     meaning: str
+
+    def ordered(self, groups: Iterable[str], *, reference: bool = True) -> list[str]:
+        """Put classes in a page's order: the specialist one, the reference (where wanted), others by name."""
+        first = [self.specialist, *([self.reference_label] if reference else [])]
+        return [*first, *sorted(set(groups) - {self.specialist, self.reference_label})]
 
 
 def assign(
@@ -184,9 +190,7 @@ def roles(
 
 def _known_classes(units: pd.DataFrame, unit: str, unit_class: str, site: str) -> pd.Series[str]:
     """Return every unit's class in the toolkit's words."""
-    for column in (unit, unit_class, site):
-        if column not in units.columns:
-            raise InputError(f"The units have no column '{column}'.{nearest(column, units.columns)}")
+    require_columns(units.columns, (unit, unit_class, site), what="The table of units")
     twice = units.loc[units[unit].duplicated(), unit]
     if len(twice):
         raise InputError(f"Unit '{twice.iloc[0]}' is listed twice; expected one row a unit.")

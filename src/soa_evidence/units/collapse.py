@@ -35,6 +35,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 BIN_WIDTH = 0.1  # log odds: about fifteen bins a unit
+LARGE = 1e100  # a product of three as large as this would overflow
 WEIGHT_SD_LIMIT = 0.7  # resampling then keeps at least about 60 % of the draws' worth
 
 
@@ -201,8 +202,19 @@ def _exact_total() -> Any:
         sums = np.zeros(odds_by_unit.shape[0])
         for draw in prange(odds_by_unit.shape[0]):
             by_pattern, by_unit = odds_by_pattern[draw], odds_by_unit[draw]
+            found, product = 0.0, 1.0
             for cell in range(trials.shape[0]):
-                sums[draw] += trials[cell] * math.log1p(by_pattern[pattern[cell]] * by_unit[unit[cell]])
+                odds, n = by_pattern[pattern[cell]] * by_unit[unit[cell]], trials[cell]
+                # one logarithm for many small cells: that of the product of their factors
+                if odds < LARGE and (n == 1.0 or n == 2.0):
+                    factor = 1.0 + odds
+                    product *= factor if n == 1.0 else factor * factor
+                    if product > LARGE:
+                        found += math.log(product)
+                        product = 1.0
+                else:
+                    found += n * math.log1p(odds)
+            sums[draw] = found + math.log(product)
         return sums
 
     return total

@@ -16,9 +16,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["by_information", "whitened"]
+from soa_evidence.priors import LevelPriors
+
+__all__ = ["by_information", "unit_levels", "whitened"]
 
 FloatArray = NDArray[np.float64]
+
+
+def unit_levels(priors: LevelPriors, group_of_unit: NDArray[np.int64], transform: Any) -> Any:
+    """Units' levels about their class's, inside a PyMC model with dimensions `unit` and `class`.
+
+    Adds common, typical_log_spread, class_level, class_log_spread and level, in this order.
+
+    Parameters
+    ----------
+    group_of_unit : array of shape (J,)
+        Each unit's class.
+    transform
+        Of units' levels, such as `by_information`.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    common = pm.Normal("common", priors.common.mean, priors.common.sd)
+    typical = pm.Normal("typical_log_spread", priors.log_spread.mean, priors.log_spread.sd)
+    class_level = pm.Normal("class_level", common, priors.class_sd, dims="class")
+    log_spread = pm.Normal("class_log_spread", typical, priors.class_log_spread_sd, dims="class")
+    return pm.Normal(
+        "level",
+        class_level[group_of_unit],
+        pt.exp(log_spread)[group_of_unit],
+        dims="unit",
+        default_transform=transform,
+    )
 
 
 def by_information(unit_level: FloatArray, unit_information: FloatArray) -> Any:

@@ -15,11 +15,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import InputError
+from soa_evidence.errors import InputError, require_columns
 from soa_evidence.units.binomial_result import BinomialResult
 from soa_evidence.units.gaussian_result import GaussianResult
 
-__all__ = ["COLUMNS", "table"]
+__all__ = ["COLUMNS", "apart_from", "table"]
 
 #: Columns of the frame; counts of patients first, then values in the outcome's unit, then ranks.
 COLUMNS = (
@@ -83,3 +83,15 @@ def table(result: BinomialResult | GaussianResult) -> pd.DataFrame:
     rows[scaled] *= scale
     rows = rows.assign(better=result.question.better, measured_in=unit)
     return rows[list(COLUMNS)]
+
+
+def apart_from(units: pd.DataFrame, value: float) -> pd.DataFrame:
+    """Return the rows of `units` whose interval, columns lower and upper, leaves `value` out.
+
+    Raises
+    ------
+    InputError
+        When one of the columns is missing.
+    """
+    require_columns(units.columns, ("lower", "upper"), what="The table of units")
+    return units[(units["lower"] > value) | (units["upper"] < value)]

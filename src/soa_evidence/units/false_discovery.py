@@ -13,6 +13,7 @@ Checked against: R's p.adjust in tests/reference/funnel.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -35,12 +36,16 @@ class FalseDiscoveryResult:
     Attributes
     ----------
     table : DataFrame
-        The rows given, with `q_value` and `flagged`.
+        The rows given, with `p_value`, `q_value` and `flagged`.
     rate : float
         Share of flags that may be false on average.
     flagged, looked_at : int
     expected_false : float
         At most this many of the flags are false on average.
+    outside : int
+        Rows whose own p value is below `rate`, as if each were the only one.
+    by_chance : float
+        How many would be so on average if none differed: `rate` of those looked at.
     checks : tuple of Check
     """
 
@@ -49,7 +54,45 @@ class FalseDiscoveryResult:
     flagged: int
     looked_at: int
     expected_false: float
+    outside: int
+    by_chance: float
     checks: tuple[Check, ...]
+
+    def counted(self, by: Sequence[str], *, split: str | None = None) -> pd.DataFrame:
+        """Count flags by group of rows.
+
+        Parameters
+        ----------
+        by
+            Columns whose values make the groups, in the order they first appear.
+        split
+            A column by whose values the flagged are counted apart, one column each: flagged_<value>.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `by`, looked_at, outside, by_chance, flagged, and those of `split`.
+
+        Raises
+        ------
+        InputError
+            On an unknown column.
+        """
+        keys = list(by)
+        require_columns(self.table.columns, [*keys, "p_value", *([split] if split else [])])
+        rows = self.table.assign(outside=self.table["p_value"] < self.rate)
+        if split:
+            for value in sorted(map(str, rows[split].unique())):
+                rows[f"flagged_{value}"] = rows["flagged"] & (rows[split].astype(str) == value)
+        counts = [
+            name for name in rows.columns if name in ("outside", "flagged") or name.startswith("flagged_")
+        ]
+        grouped = rows.groupby(keys, sort=False)
+        found = grouped[counts].sum().astype(int)
+        found["looked_at"] = grouped.size()
+        found["by_chance"] = self.rate * found["looked_at"]
+        apart = [name for name in counts if name.startswith("flagged_")]
+        return found[["looked_at", "outside", "by_chance", "flagged", *apart]].reset_index()
 
 
 def fit(
@@ -93,7 +136,7 @@ def fit(
     from statsmodels.stats.multitest import multipletests
 
     flagged, q, *_ = multipletests(values, alpha=rate, method=_STATSMODELS[method])
-    table = frame.assign(q_value=q, flagged=flagged)
+    table = frame.assign(p_value=values, q_value=q, flagged=flagged)
     count = int(flagged.sum())
     check = Check(
         name="flags and how many of them may be false",
@@ -108,5 +151,7 @@ def fit(
         flagged=count,
         looked_at=len(table),
         expected_false=rate * count,
+        outside=int((values < rate).sum()),
+        by_chance=rate * len(table),
         checks=(check,),
     )

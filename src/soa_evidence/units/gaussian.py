@@ -36,18 +36,19 @@ Checked against: quadrature, lme4 and long runs of a textbook model (tests/refer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence import priors as named_priors
-from soa_evidence.errors import InputError
+from soa_evidence.errors import InputError, require_seed
 from soa_evidence.results import Check
-from soa_evidence.results.comparison import reference_classes
+from soa_evidence.results.comparison import fewest_check, reference_classes, require_better
+from soa_evidence.results.predictive import predictive_check
 from soa_evidence.sampling import Settings, convergence_checks, sample
-from soa_evidence.units import gaussian_direct, gaussian_predictive, predictive
+from soa_evidence.units import gaussian_direct, gaussian_predictive
 from soa_evidence.units.collapse import resample
 from soa_evidence.units.coordinates import by_information, whitened
 from soa_evidence.units.gaussian_direct import Near
@@ -60,7 +61,7 @@ from soa_evidence.units.gaussian_result import (
     rescaled,
     summarise,
 )
-from soa_evidence.units.posterior import Engine, draw_tree, refusal
+from soa_evidence.units.posterior import Engine, draw_tree, refusal, require_engine, sampled_draws
 from soa_evidence.units.sums import Sums, prepare
 
 __all__ = ["GaussianResult", "MeanComparison", "build", "fit"]
@@ -68,7 +69,6 @@ __all__ = ["GaussianResult", "MeanComparison", "build", "fit"]
 FloatArray = NDArray[np.float64]
 
 FEW_PATIENTS = 50  # a class with fewer says little by itself, whatever the model
-LARGEST_SEED = 2**32 - 1
 PARAMETERS = (
     "common", "typical_log_spread", "class_level", "class_log_spread", "level", "case_mix",
     "log_residual", "log_residual_spread",
@@ -215,6 +215,9 @@ def fit(
     tree = draw_tree(rescaled(draws, sums.scale), sums, settings.chains)
     if stats is not None:
         tree["sample_stats"] = stats
+    patients = fewest_check(
+        class_table(sums), "patients", name="patients in the class with fewest", least=FEW_PATIENTS
+    )
     predicted = gaussian_predictive.replicate(sums, draws, seed=seed)
     return summarise(
         sums,
@@ -223,7 +226,7 @@ def fit(
         chains=settings.chains,
         priors=chosen,
         predictive=predicted,
-        checks=(*engine_checks, predictive.check(predicted), _patients_check(sums)),
+        checks=(*engine_checks, predictive_check(predicted), patients),
         tree=tree,
         log_prior=log_prior,
         seed=seed,
@@ -248,35 +251,13 @@ def _draws(
             return {name: getattr(found, name)[rows] for name in PARAMETERS}, (found.check,), None
         refused = (refusal(None if found is None else found.check),)
     sampled = sample(build(sums, priors, near=near), seed=seed, settings=settings)
-    posterior = sampled["posterior"].dataset
-    many = settings.chains * settings.draws
-    draws = {
-        name: posterior[name].to_numpy().reshape(many, *posterior[name].shape[2:])
-        for name in PARAMETERS
-        if name in posterior
-    }
-    draws.setdefault("case_mix", np.zeros((many, 0)))
-    return draws, (*refused, *convergence_checks(sampled)), sampled["sample_stats"]
-
-
-def _patients_check(sums: Sums) -> Check:
-    fewest = class_table(sums).sort_values("patients").iloc[0]
-    return Check(
-        name="patients in the class with fewest",
-        verdict="pass" if fewest["patients"] >= FEW_PATIENTS else "warn",
-        observed=f"{int(fewest['patients'])} ({fewest['group']})",
-        expected=f"at least {FEW_PATIENTS}",
-        why="with very few patients a class's estimate leans on the other classes and on the prior",
-    )
+    checks = (*refused, *convergence_checks(sampled))
+    return sampled_draws(sampled, PARAMETERS), checks, sampled["sample_stats"]
 
 
 def _require_choices(better: str, margin: float, seed: int, engine: str) -> None:
-    if better not in ("lower", "higher"):
-        raise InputError(f"better={better!r}: expected 'lower' or 'higher'.")
+    require_better(better)
     if not (isinstance(margin, int | float) and 0 <= margin < np.inf):
         raise InputError(f"margin={margin!r}: expected a difference in the outcome's unit, from 0 up.")
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not (whole and 0 <= seed <= LARGEST_SEED):
-        raise InputError(f"seed={seed!r}: expected a whole number from 0 to {LARGEST_SEED}.")
-    if engine not in get_args(Engine):
-        raise InputError(f"engine={engine!r}: expected 'direct' or 'sampler'.")
+    require_seed(seed)
+    require_engine(engine)

@@ -42,7 +42,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence import priors as named_priors
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns, require_seed
 from soa_evidence.results import Check, Estimates
 from soa_evidence.results.comparison import reference_classes
 from soa_evidence.results.ranking import rank_table
@@ -55,6 +55,7 @@ __all__ = ["Events", "JointResult", "Score", "fit"]
 
 FloatArray = NDArray[np.float64]
 SETTINGS = Settings(draws=1000, tune=500, chains=4)
+THIN = 6  # sweeps a draw: spreads that may be nought need some thirty for one worth an independent draw
 FEWEST_UNITS = 3  # of the class asked about; with fewer its spread cannot be seen
 
 
@@ -96,7 +97,7 @@ def fit(
     priors
         A name from `priors.JOINT_PRIORS`.
     settings
-        Chains, sweeps to settle, and draws kept (every fifth sweep).
+        Chains, sweeps to settle, and draws kept (every sixth sweep).
 
     Raises
     ------
@@ -109,9 +110,8 @@ def fit(
     told = _require_outcomes(outcomes)
     share = _weights(told, weights)
     keys = [unit, group, *([case_mix] if isinstance(case_mix, str) else case_mix)]
-    _require_columns(frame, outcomes, keys)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed={seed!r}: expected a whole number from 0 up.")
+    require_columns(frame.columns, [*keys, *(column for one in outcomes for column in one.columns)])
+    require_seed(seed)
     # every outcome is checked before any is added up, so that an error names the caller's row
     shared: dict[str, Any] = {"unit": unit, "group": group, "case_mix": keys[2:]}
     _require_counts(frame, outcomes, keys)
@@ -124,7 +124,7 @@ def fit(
             f"{nearest(focus, laid.groups)} Present: {', '.join(laid.groups)}."
         )
     _require_data(laid, {focus: [focus], label: classes})
-    drawn = draw(laid, chosen, settings=settings or SETTINGS, seed=seed)
+    drawn = draw(laid, chosen, settings=settings or SETTINGS, seed=seed, thin=THIN)
     checks = (*drawn.checks, _units_check(laid, focus))
     these, kind = (
         state(
@@ -255,15 +255,6 @@ def _weights(told: list[str], weights: Mapping[str, float] | None) -> FloatArray
     if found.sum() <= 0:
         raise InputError("All weights are 0; at least one outcome must count.")
     return np.asarray(found / found.sum())
-
-
-def _require_columns(frame: pd.DataFrame, outcomes: Sequence[Outcome], keys: list[str]) -> None:
-    for column in [*keys, *(column for one in outcomes for column in one.columns)]:
-        if column not in frame.columns:
-            raise InputError(
-                f"The frame has no column '{column}'.{nearest(column, frame.columns)} "
-                f"It has: {', '.join(map(str, frame.columns[:12]))}."
-            )
 
 
 def _require_counts(frame: pd.DataFrame, outcomes: Sequence[Outcome], keys: list[str]) -> None:

@@ -8,9 +8,10 @@ diagonal of class g's relative spreads. A sweep draws, in turn:
    accepted by the exact binomial likelihood over that quadratic (an independence step);
 2. the classes' means, and what is common to them: normal;
 3. Sigma: inverse Wishart, with the auxiliaries of Huang and Wand (2013);
-4. relative spreads: random walk on their log;
-5. spreads, correlations (by shears of Sigma) and means once more with the units' standardised places held
-   still, so that a small spread cannot hold the chain up (interweaving, Yu and Meng 2011, JCGS 20:531).
+4. relative spreads: random walk on their log, one outcome at a time and two together;
+5. spreads, how each outcome follows the others (shears of Sigma) and means once more with the units'
+   standardised places held still, so that a small spread cannot hold the chain up (interweaving, Yu and Meng
+   2011, JCGS 20:531).
 
 When not to use it: by itself; `units.joint_draws` calls it.
 
@@ -62,10 +63,9 @@ def _wishart(df: float, lower: FloatArray) -> FloatArray:
 
 
 @njit(cache=True, nogil=True)
-def _normal(precision: FloatArray, linear: FloatArray) -> FloatArray:
-    """Draw from the normal with this precision and precision times mean."""
+def _normal(precision: FloatArray, linear: FloatArray, lower: FloatArray, found: FloatArray) -> None:
+    """Draw into `found` from the normal with this precision and precision times mean; `lower` is scratch."""
     k = len(linear)
-    lower, found = np.zeros((k, k)), np.empty(k)
     for a in range(k):  # by hand: a call of LAPACK costs more than these few products
         for b in range(a + 1):
             rest = precision[a, b]
@@ -83,7 +83,6 @@ def _normal(precision: FloatArray, linear: FloatArray) -> FloatArray:
         for c in range(a + 1, k):
             found[a] -= lower[c, a] * found[c]
         found[a] /= lower[a, a]
-    return found
 
 
 @njit(cache=True, nogil=True)
@@ -98,10 +97,21 @@ def _units(level: FloatArray, skew: FloatArray, mean: FloatArray, inverse: Float
             for b in range(k):
                 prior[g, a, b] = inverse[a, b] / (ratio[g, a] * ratio[g, b])
                 drawn[g, a] += prior[g, a, b] * mean[g, b]
+    q, lower, linear, proposal, found = (
+        np.empty((k, k)),
+        np.empty((k, k)),
+        np.empty(k),
+        np.empty(k),
+        np.empty(k),
+    )
     for j in range(y.shape[0]):
         g = group[j]
-        proposal = _normal(precision[j] + prior[g], pull[j] + drawn[g])
-        found, gain = np.empty(k), 0.0
+        for a in range(k):
+            linear[a] = pull[j, a] + drawn[g, a]
+            for b in range(a + 1):
+                q[a, b] = precision[j, a, b] + prior[g, a, b]
+        _normal(q, linear, lower, proposal)
+        gain = 0.0
         for o in range(k):
             found[o] = _skew(j, o, proposal[o], data)
             gain += found[o] - skew[j, o]
@@ -125,7 +135,8 @@ def _means(level: FloatArray, mean: FloatArray, common: FloatArray, inverse: Flo
             if group[j] == g:
                 total += level[j]
                 count += 1
-        mean[g] = _normal(count * q + np.eye(k) / class_sd**2, q @ total + common / class_sd**2)
+        q_all, linear = count * q + np.eye(k) / class_sd**2, q @ total + common / class_sd**2
+        _normal(q_all, linear, q, mean[g])
     for o in range(k):
         weight = many / class_sd**2 + 1 / wide**2
         at = (mean[:, o].sum() / class_sd**2 + middle / wide**2) / weight
@@ -146,23 +157,39 @@ def _scatter(level: FloatArray, mean: FloatArray, group: IntArray) -> FloatArray
 
 
 @njit(cache=True, nogil=True)
+def _of_ratios(
+    scatter: FloatArray, inverse: FloatArray, log_ratio: FloatArray, size: int, sd: float
+) -> float:
+    """Log density of one class's relative spreads, the units held still."""
+    found, k = 0.0, len(log_ratio)
+    for a in range(k):
+        found -= size * log_ratio[a] + 0.5 * log_ratio[a] ** 2 / sd**2
+        for b in range(a + 1):
+            of_pair = scatter[a, b] * inverse[a, b] * math.exp(-log_ratio[a] - log_ratio[b])
+            found -= of_pair if b < a else 0.5 * of_pair
+    return found
+
+
+@njit(cache=True, nogil=True)
 def _ratios(scatter: FloatArray, inverse: FloatArray, ratio: FloatArray, size: IntArray, sd: float) -> None:
-    """Random walks on the log of each class's relative spreads, the units held still."""
+    """Random walks on the log of each class's relative spreads, the units held still.
+
+    One outcome at a time, and then with a second one: outcomes that hang together widen together.
+    """
     many, k = ratio.shape
     for g in range(many):
-        for o in range(k):
-            old = math.log(ratio[g, o])
-            new = old + 1.7 / math.sqrt(2 * size[g] + 1 / sd**2) * np.random.standard_normal()
-            cross = 0.0
-            for a in range(k):
-                if a != o:
-                    cross += scatter[g, o, a] * inverse[o, a] / ratio[g, a]
-            own = scatter[g, o, o] * inverse[o, o]
-            gain = -size[g] * (new - old) - 0.5 * (new**2 - old**2) / sd**2
-            gain -= 0.5 * own * (math.exp(-2 * new) - math.exp(-2 * old))
-            gain -= cross * (math.exp(-new) - math.exp(-old))
-            if math.log(np.random.random()) < gain:
-                ratio[g, o] = math.exp(new)
+        old = np.log(ratio[g])
+        at = _of_ratios(scatter[g], inverse, old, size[g], sd)
+        for o in range(k if k == 1 else 2 * k):
+            new = old.copy()
+            by = 1.7 / math.sqrt(2 * size[g] + 1 / sd**2) * np.random.standard_normal()
+            new[o % k] += by
+            if o >= k:
+                new[(o + np.random.randint(1, k)) % k] += by
+            then = _of_ratios(scatter[g], inverse, new, size[g], sd)
+            if math.log(np.random.random()) < then - at:
+                old, at = new, then
+        ratio[g] = np.exp(old)
 
 
 @njit(cache=True, nogil=True)
@@ -182,14 +209,17 @@ def _trade(inverse: FloatArray, auxiliary: FloatArray, ratio: FloatArray, o: int
 
 @njit(cache=True, nogil=True)
 def _gain(
-    level: FloatArray, skew: FloatArray, o: int, step: FloatArray, data: Any, found: FloatArray
+    level: FloatArray, skew: FloatArray, o: int, step: FloatArray, own: IntArray, data: Any, found: FloatArray
 ) -> float:
-    """Change of the log likelihood when units' levels of outcome o move by `step`; new skews into `found`."""
+    """Change of the log likelihood when levels of outcome o of the units `own` move by `step`.
+
+    New skews go into `found`; both are by unit, and what they hold of other units is left alone.
+    """
     y, info, precision = data[0], data[1], data[2]
     gain = 0.0
-    for j in range(level.shape[0]):
+    for j in own:
         found[j] = skew[j, o]
-        if step[j] != 0.0 and info[j, o] > 0:
+        if info[j, o] > 0:
             slope = 0.0
             for a in range(level.shape[1]):
                 slope += precision[j, o, a] * (level[j, a] - y[j, a])
@@ -199,36 +229,80 @@ def _gain(
 
 
 @njit(cache=True, nogil=True)
-def _move(level: FloatArray, skew: FloatArray, o: int, step: FloatArray, found: FloatArray) -> None:
-    for j in range(level.shape[0]):
-        if step[j] != 0.0:
-            level[j, o] += step[j]
-            skew[j, o] = found[j]
+def _move(
+    level: FloatArray, skew: FloatArray, o: int, step: FloatArray, own: IntArray, found: FloatArray
+) -> None:
+    for j in own:
+        level[j, o] += step[j]
+        skew[j, o] = found[j]
 
 
 @njit(cache=True, nogil=True)
 def _shift(level: FloatArray, skew: FloatArray, mean: FloatArray, common: FloatArray, o: int, g: int,
-           group: IntArray, class_sd: float, data: Any, step: FloatArray,
-           found: FloatArray) -> None:  # fmt: skip
+           own: IntArray, class_sd: float, data: Any, found: FloatArray) -> None:  # fmt: skip
     """Move a class's mean and its units together, by what the quadratics ask for."""
     y, info, precision = data[0], data[1], data[2]
     weight, slope = 1 / class_sd**2, (common[o] - mean[g, o]) / class_sd**2
-    for j in range(level.shape[0]):
-        if group[j] == g and info[j, o] > 0:
+    for j in own:
+        if info[j, o] > 0:
             weight += precision[j, o, o]
             for a in range(level.shape[1]):
                 slope -= precision[j, o, a] * (level[j, a] - y[j, a])
     by = slope / weight + np.random.standard_normal() / math.sqrt(weight)
-    for j in range(level.shape[0]):
-        step[j] = by if group[j] == g else 0.0
     # the quadratics and the prior are what it was drawn from, so only the skews are left to judge
-    _gain(level, skew, o, step, data, found)
     gain = 0.0
-    for j in range(level.shape[0]):
+    for j in own:
+        found[j] = _skew(j, o, level[j, o] + by, data)
         gain += found[j] - skew[j, o]
     if math.log(np.random.random()) < gain:
         mean[g, o] += by
-        _move(level, skew, o, step, found)
+        for j in own:
+            level[j, o] += by
+            skew[j, o] = found[j]
+
+
+@njit(cache=True, nogil=True)
+def _shear(level: FloatArray, skew: FloatArray, mean: FloatArray, inverse: FloatArray, ratio: FloatArray,
+           o: int, auxiliary: FloatArray, order: IntArray, group: IntArray, data: Any, step: FloatArray,
+           found: FloatArray) -> None:  # fmt: skip
+    """Draw anew how outcome o follows all others over units, what is its own of every unit held still.
+
+    A shear of Sigma adds to each unit's place on o a sum of its places on the others. Quadratics and prior
+    make its coefficients normal, so they are drawn from that and judged by the skews alone.
+    """
+    y, precision = data[0], data[2]
+    k = y.shape[1]
+    place, q, linear = np.zeros(k), np.zeros((k, k)), np.zeros(k)
+    for a in range(k):
+        if a != o:
+            q[a, a] = 2 * NU / auxiliary[a] * inverse[o, o]
+            linear[a] = 2 * NU / auxiliary[a] * inverse[o, a]
+    q[o, o] = 1.0
+    for j in order:
+        g, slope = group[j], 0.0
+        for a in range(k):
+            slope += precision[j, o, a] * (level[j, a] - y[j, a])
+            place[a] = 0.0 if a == o else ratio[g, o] / ratio[g, a] * (level[j, a] - mean[g, a])
+        for a in range(k):
+            linear[a] -= slope * place[a]
+            for b in range(a + 1):
+                q[a, b] += precision[j, o, o] * place[a] * place[b]
+    add = np.empty(k)
+    _normal(q, linear, np.empty((k, k)), add)
+    add[o] = 0.0
+    gain = 0.0
+    for j in order:
+        g, step[j] = group[j], 0.0
+        for a in range(k):
+            step[j] += add[a] * ratio[g, o] / ratio[g, a] * (level[j, a] - mean[g, a])
+        found[j] = _skew(j, o, level[j, o] + step[j], data)
+        gain += found[j] - skew[j, o]
+    if math.log(np.random.random()) < gain:
+        _move(level, skew, o, step, order, found)
+        before = inverse[o].copy()
+        for a in range(k):
+            for b in range(k):
+                inverse[a, b] += add[a] * add[b] * before[o] - add[a] * before[b] - add[b] * before[a]
 
 
 @njit(cache=True, nogil=True)
@@ -262,9 +336,9 @@ def chain(data: Any, group: IntArray, n_groups: int, prior: FloatArray, tune: in
     y, info = data[0], data[1]
     many, k = y.shape
     middle, wide, class_sd, scale, ratio_sd = prior[0], prior[1], prior[2], prior[3], prior[4]
-    size = np.zeros(n_groups, dtype=np.int64)
-    for j in range(many):
-        size[group[j]] += 1
+    # units in the order of their classes: a class's are those from its first to the next one's
+    order, size = np.argsort(group), np.bincount(group, minlength=n_groups)
+    first = np.cumsum(size) - size
     common = np.zeros(k)
     for o in range(k):
         common[o] = (info[:, o] * y[:, o]).sum() / max(info[:, o].sum(), 1e-12)
@@ -281,7 +355,7 @@ def chain(data: Any, group: IntArray, n_groups: int, prior: FloatArray, tune: in
         for o in range(k):
             skew[j, o] = _skew(j, o, level[j, o], data)
     accepted = np.zeros(many)
-    walk, lean, step = np.full((n_groups + 1, k), 0.2), np.full((k, k), 0.2), np.zeros(many)
+    walk, step = np.full((n_groups + 1, k), 0.2), np.zeros(many)
     out_level = np.empty((draws, many, k))
     out_mean = np.empty((draws, n_groups, k))
     out_cov = np.empty((draws, k, k))
@@ -308,14 +382,14 @@ def chain(data: Any, group: IntArray, n_groups: int, prior: FloatArray, tune: in
         for o in range(k):
             if ratio_sd > 0:
                 _trade(inverse, auxiliary, ratio, o, ratio_sd)
-            # classes' own spreads and the shears take turns
+            # classes' own spreads and means take turns with the shears
             for g in range(-1, n_groups if ratio_sd > 0 and sweep % 2 == 0 else 0):
                 by = walk[g + 1, o] * np.random.standard_normal()
                 longer = math.exp(by) - 1
-                for j in range(many):
-                    inside = g < 0 or group[j] == g
-                    step[j] = longer * (level[j, o] - mean[group[j], o]) if inside else 0.0
-                gain = _gain(level, skew, o, step, data, found)
+                own = order if g < 0 else order[first[g] : first[g] + size[g]]
+                for j in own:
+                    step[j] = longer * (level[j, o] - mean[group[j], o])
+                gain = _gain(level, skew, o, step, own, data, found)
                 if g < 0:
                     # inverse Wishart at the stretched Sigma, and the Jacobian on the log scale
                     gain += -(NU + 2 * k) * by + (k + 1) * by
@@ -325,7 +399,7 @@ def chain(data: Any, group: IntArray, n_groups: int, prior: FloatArray, tune: in
                     gain -= 0.5 * ((old + by) ** 2 - old**2) / ratio_sd**2
                 yes = math.log(np.random.random()) < gain
                 if yes:
-                    _move(level, skew, o, step, found)
+                    _move(level, skew, o, step, own, found)
                     if g < 0:
                         inverse[o, :] /= math.exp(by)
                         inverse[:, o] /= math.exp(by)
@@ -334,22 +408,10 @@ def chain(data: Any, group: IntArray, n_groups: int, prior: FloatArray, tune: in
                 if sweep < tune:
                     walk[g + 1, o] = _adapted(walk[g + 1, o], yes, sweep)
             if k > 1 and sweep % 2 == 1:
-                a = (o + 1 + np.random.randint(0, k - 1)) % k
-                by = lean[o, a] * np.random.standard_normal()
-                for j in range(many):
-                    g = group[j]
-                    step[j] = by * ratio[g, o] / ratio[g, a] * (level[j, a] - mean[g, a])
-                gain = _gain(level, skew, o, step, data, found)
-                gain -= NU / auxiliary[a] * (by**2 * inverse[o, o] - 2 * by * inverse[o, a])
-                yes = math.log(np.random.random()) < gain
-                if yes:
-                    _move(level, skew, o, step, found)
-                    inverse[:, a] -= by * inverse[:, o]
-                    inverse[a, :] -= by * inverse[o, :]
-                if sweep < tune:
-                    lean[o, a] = _adapted(lean[o, a], yes, sweep // (k - 1))
-            for g in range(n_groups):
-                _shift(level, skew, mean, common, o, g, group, class_sd, data, step, found)
+                _shear(level, skew, mean, inverse, ratio, o, auxiliary, order, group, data, step, found)
+            for g in range(n_groups if sweep % 2 == 0 else 0):
+                own = order[first[g] : first[g] + size[g]]
+                _shift(level, skew, mean, common, o, g, own, class_sd, data, found)
         if sweep >= tune and (sweep - tune) % thin == 0:
             at = (sweep - tune) // thin
             out_level[at], out_mean[at], out_ratio[at] = level, mean, ratio

@@ -33,23 +33,22 @@ Checked against: the plain likelihood, R's ordinal::clmm and long runs of a text
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from soa_evidence import priors as named_priors
-from soa_evidence.errors import InputError
-from soa_evidence.results.comparison import reference_classes
+from soa_evidence.errors import require_seed
 from soa_evidence.sampling import Settings
-from soa_evidence.units.binomial import events_check, likelihood, require_choices
+from soa_evidence.units.binomial import events_check, likelihood
 from soa_evidence.units.binomial_result import Question
 from soa_evidence.units.collapse import Collapsed, collapse
-from soa_evidence.units.coordinates import by_information, whitened
+from soa_evidence.units.coordinates import by_information, unit_levels, whitened
 from soa_evidence.units.laplace import Laplace, climb
 from soa_evidence.units.ordered import Ordered, density_of, prepare_ordered
 from soa_evidence.units.ordinal_result import OrdinalResult, summarise
-from soa_evidence.units.posterior import Engine, draws_of
+from soa_evidence.units.posterior import Engine, draws_of, require_engine
 
 __all__ = ["OrdinalResult", "build", "fit"]
 
@@ -61,24 +60,14 @@ def build(
     import pymc as pm
     import pytensor.tensor as pt
 
-    cells, levels = ordered.stacked, priors.levels
+    cells = ordered.stacked
     coords = {"unit": cells.units, "class": cells.groups, "term": cells.terms}
     many = len(ordered.cells.terms)
     thresholds = len(ordered.levels) - 1
     step = (np.eye(thresholds)[1:] - np.eye(thresholds)[:-1])[:, list(ordered.free)]
     with pm.Model(coords=coords) as model:
-        common = pm.Normal("common", levels.common.mean, levels.common.sd)
-        typical = pm.Normal("typical_log_spread", levels.log_spread.mean, levels.log_spread.sd)
-        class_level = pm.Normal("class_level", common, levels.class_sd, dims="class")
-        log_spread = pm.Normal("class_log_spread", typical, levels.class_log_spread_sd, dims="class")
-        group = cells.group_of_unit
-        unit = pm.Normal(
-            "level",
-            class_level[group],
-            pt.exp(log_spread)[group],
-            dims="unit",
-            default_transform=by_information(near.unit_level, near.unit_information),
-        )
+        near_units = by_information(near.unit_level, near.unit_information)
+        unit = unit_levels(priors.levels, cells.group_of_unit, near_units)
         terms = pm.Flat(
             "case_mix", dims="term", default_transform=whitened(near.case_mix, near.case_mix_covariance)
         )
@@ -156,13 +145,12 @@ def fit(
     chosen = named_priors.ordinal(priors)
     ordered = prepare_ordered(frame, levels=levels, cut=cut, unit=unit, group=group, case_mix=case_mix)
     cells = ordered.stacked
-    classes, label = reference_classes(cells.groups, reference, reference_label)
-    require_choices(better, margin_per_1000, seed)
-    if engine not in get_args(Engine):
-        raise InputError(f"engine={engine!r}: expected 'direct' or 'sampler'.")
-    question = Question(
-        reference=classes, reference_label=label, better=better, margin_per_1000=margin_per_1000
-    )
+    question = Question.asked(
+        cells.groups, reference=reference, reference_label=reference_label, better=better,
+        margin_per_1000=margin_per_1000,
+    )  # fmt: skip
+    require_seed(seed)
+    require_engine(engine)
     settings = settings or Settings()
     density = density_of(ordered, chosen)
     near = climb(cells, chosen, density, start=ordered.start())

@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from soa_evidence.priors import OrdinalPriors
 from soa_evidence.results import Check, Estimates, power_scaling
-from soa_evidence.units import predictive
+from soa_evidence.results.predictive import REPLICATES, compared, predictive_check
 from soa_evidence.units.binomial_result import Question, class_table, unit_table
 from soa_evidence.units.collapse import Collapsed
 from soa_evidence.units.contrasts import RISK, Comparison, kind_risks, mix_by_patients, these_units_risks
 from soa_evidence.units.direct_classes import TermDensity
 from soa_evidence.units.log_prior import log_level_prior
 from soa_evidence.units.ordered import Ordered
-from soa_evidence.units.predictive import REPLICATES, compared
 from soa_evidence.units.standardise import RiskCurve, risk_curve
 
 __all__ = ["OrdinalDraws", "OrdinalResult", "proportional_odds", "summarise"]
@@ -46,6 +44,8 @@ class OrdinalResult:
         Classes compared on each estimand by the share at or above the cut ("risk"), per 1,000.
     shares : dict of str to Estimates
         For every level, the standardised share of each class that answers it; these units.
+    below_cut : Estimates
+        Standardised share of each class that answers below the cut; these units.
     log_common_odds_ratio : Estimates
         Classes' levels against the reference's, log odds at any threshold; units as a kind.
     spread : Estimates
@@ -69,6 +69,7 @@ class OrdinalResult:
     these_units: Comparison
     as_a_kind: Comparison
     shares: dict[str, Estimates]
+    below_cut: Estimates
     log_common_odds_ratio: Estimates
     spread: Estimates
     new_unit_share: Estimates
@@ -83,6 +84,15 @@ class OrdinalResult:
     question: Question
     checks: tuple[Check, ...]
     tree: Any
+
+    def distribution(self) -> pd.DataFrame:
+        """Share of each class at every level, worst first: group, level, estimate, lower, upper."""
+        rows = [
+            found.table()[["label", "estimate", "lower", "upper"]].assign(answer=level)
+            for level, found in self.shares.items()
+        ]
+        named = pd.concat(rows, ignore_index=True).rename(columns={"label": "group", "answer": "level"})
+        return named[["group", "level", "estimate", "lower", "upper"]]
 
     def __repr__(self) -> str:
         return f"{METHOD}\n{self.these_units.risk!r}\n{self.these_units.difference!r}"
@@ -143,7 +153,7 @@ def summarise(
     against = (question.reference, question.reference_label)
     these = replace(these_units_risks(cells, unit_share, *against), measure=SHARE)
     kind = replace(kind_risks(cells, curve, draws.class_level, draws.class_spread, *against), measure=SHARE)
-    checks = (*checks, predictive.check(predicted))
+    checks = (*checks, predictive_check(predicted))
     scaled = _power_scaling(
         tree,
         draws,
@@ -171,6 +181,12 @@ def summarise(
         these_units=these_units,
         as_a_kind=as_a_kind,
         shares=_shares(ordered, draws, curve, question, estimates),
+        below_cut=estimates(
+            "standardised share below the cut, these units",
+            these_units.risk.labels,
+            "probability",
+            1 - np.asarray(these_units.risk.draws),
+        ),
         log_common_odds_ratio=estimates(
             f"log common odds ratio against {question.reference_label}, units as a kind",
             labels,
@@ -287,47 +303,46 @@ def proportional_odds(ordered: Ordered, draws: OrdinalDraws, *, seed: int) -> pd
     rng = np.random.default_rng(seed)
     total = len(draws.level)
     at = np.linspace(0, total - 1, min(REPLICATES, total)).astype(int)
-    size = ordered.answers.sum(axis=1)
-    cumulative = np.cumsum(ordered.answers[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    observed = _statistics(ordered, cumulative, size)
+    patient = np.repeat(np.arange(len(cells.unit)), ordered.answers.sum(axis=1).astype(np.int64))
+    unit = cells.unit[patient]
+    by_level = [cells.by_unit(column) for column in ordered.answers.T]
+    observed = _statistics(ordered, np.column_stack(by_level))
     rows = []
     for draw in at:
         level, drawn = draws.level[draw], draws.class_level[draw][cells.group_of_unit]
         drawn = drawn + draws.class_spread[draw][cells.group_of_unit] * rng.standard_normal(len(drawn))
-        row = _statistics(ordered, _replicate(ordered, draws, draw, level, rng), size)
-        mixed = _statistics(ordered, _replicate(ordered, draws, draw, drawn, rng), size)
+        # a patient's place on the scale whose thresholds these are; the same chance serves both replicates
+        place = (cells.design @ draws.case_mix[draw])[cells.pattern][patient] + rng.logistic(size=len(unit))
+        row, mixed = (
+            _statistics(ordered, _answers(place + own[unit], draws.thresholds[draw], unit, len(own)))
+            for own in (level, drawn)
+        )
         rows.append(
             row | {name: value for name, value in mixed.items() if name.startswith("standard deviation")}
         )
     return compared(observed, pd.DataFrame(rows))
 
 
-def _replicate(
-    ordered: Ordered, draws: OrdinalDraws, draw: int, level: FloatArray, rng: np.random.Generator
-) -> FloatArray:
-    cells = ordered.cells
-    eta = (cells.design @ draws.case_mix[draw])[cells.pattern] + level[cells.unit]
-    above = expit(eta[:, None] - draws.thresholds[draw])
-    left = ordered.answers.sum(axis=1).astype(np.int64)
-    made, before = [], np.ones(len(eta))
-    for k in range(above.shape[1]):  # of those above the threshold before, how many lie above this one
-        left = rng.binomial(left, np.clip(above[:, k] / before, 0, 1))
-        made.append(left)
-        before = above[:, k]
-    return np.column_stack(made).astype(float)
+def _answers(place: FloatArray, thresholds: FloatArray, unit: NDArray[np.int64], units: int) -> FloatArray:
+    """Count answers at each level of each unit; shape (J, L)."""
+    many = len(thresholds) + 1
+    level = np.searchsorted(thresholds, place)
+    return np.bincount(unit * many + level, minlength=units * many).reshape(units, many).astype(float)
 
 
-def _statistics(ordered: Ordered, cumulative: FloatArray, size: FloatArray) -> dict[str, float]:
+def _statistics(ordered: Ordered, by_level: FloatArray) -> dict[str, float]:
+    """Return classes' shares at or above every threshold, and the units' spread, from counts (J, L)."""
     cells = ordered.cells
-    group = cells.group_of_unit[cells.unit]
-    patients = np.bincount(group, weights=size, minlength=len(cells.groups))
-    found = {}
-    for k, name in enumerate(ordered.levels[1:]):
-        above = np.bincount(group, weights=cumulative[:, k], minlength=len(cells.groups))
-        for g, label in enumerate(cells.groups):
-            found[f"share at or above {name}, {label}"] = float(above[g] / patients[g])
-    rate = cells.by_unit(cumulative[:, ordered.cut - 1]) / cells.by_unit(size)
+    size = by_level.sum(axis=1)
+    cumulative = np.cumsum(by_level[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    inside = np.equal.outer(np.arange(len(cells.groups)), cells.group_of_unit)
+    share = (inside @ cumulative) / (inside @ size)[:, None]
+    found = {
+        f"share at or above {name}, {label}": float(share[g, k])
+        for k, name in enumerate(ordered.levels[1:])
+        for g, label in enumerate(cells.groups)
+    }
     found["standard deviation of units' crude shares"] = float(
-        np.sqrt(np.cov(rate, aweights=cells.by_unit(size)))
+        np.sqrt(np.cov(cumulative[:, ordered.cut - 1] / size, aweights=size))
     )
     return found

@@ -49,15 +49,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from soa_evidence import priors as named_priors
-from soa_evidence.errors import InputError
+from soa_evidence.errors import require_seed
 from soa_evidence.results import Check
-from soa_evidence.results.comparison import reference_classes
+from soa_evidence.results.comparison import fewest_check
+from soa_evidence.results.predictive import predictive_check
 from soa_evidence.sampling import Settings
-from soa_evidence.units import poisson_posterior, poisson_predictive, predictive
+from soa_evidence.units import poisson_posterior, poisson_predictive
 from soa_evidence.units.binomial_result import Question
 from soa_evidence.units.poisson_frame import Counts, prepare
 from soa_evidence.units.poisson_result import PoissonResult, RateComparison, class_table, summarise
@@ -67,7 +67,6 @@ __all__ = ["PoissonResult", "RateComparison", "fit"]
 FEW_EVENTS = 10  # a class with fewer says little by itself, whatever the model
 COMMON = 0.1  # share of procedures with an event from which counts vary clearly less than Poisson
 LEAST_SEEN = 0.5  # share of units that a cut-off should leave in sight, as the units shown are expected to do
-LARGEST_SEED = 2**32 - 1
 
 
 def fit(
@@ -137,11 +136,11 @@ def fit(
         period=period,
         at_least=at_least,
     )
-    classes, label = reference_classes(counts.groups, reference, reference_label)
-    _require_choices(better, margin_per_1000, seed)
-    question = Question(
-        reference=classes, reference_label=label, better=better, margin_per_1000=margin_per_1000
-    )
+    question = Question.asked(
+        counts.groups, reference=reference, reference_label=reference_label, better=better,
+        margin_per_1000=margin_per_1000, margin_of="events per 1,000 procedures",
+    )  # fmt: skip
+    require_seed(seed)
     settings = settings or Settings()
     drawn = poisson_posterior.draw(counts, chosen, draws=settings.chains * settings.draws, seed=seed)
     predicted = poisson_predictive.replicate(counts, drawn, seed=seed)
@@ -152,23 +151,16 @@ def fit(
         chains=settings.chains,
         priors=chosen,
         predictive=predicted,
-        checks=(drawn.check, predictive.check(predicted), *_data_checks(counts)),
+        checks=(drawn.check, predictive_check(predicted), *_data_checks(counts)),
         seed=seed,
     )
 
 
 def _data_checks(counts: Counts) -> tuple[Check, ...]:
     """Check that no class has too few events, that events are rare, and what a cut-off leaves in sight."""
-    fewest = class_table(counts).sort_values("events").iloc[0]
     common = float(counts.events.sum() / counts.trials.sum())
     found = [
-        Check(
-            name="events in the class with fewest",
-            verdict="pass" if fewest["events"] >= FEW_EVENTS else "warn",
-            observed=f"{int(fewest['events'])} ({fewest['group']})",
-            expected=f"at least {FEW_EVENTS}",
-            why="with very few events a class's estimate leans on the other classes and on the prior",
-        ),
+        fewest_check(class_table(counts), "events", name="events in the class with fewest", least=FEW_EVENTS),
         Check(
             name="procedures with an event",
             verdict="pass" if common <= COMMON else "warn",
@@ -192,15 +184,3 @@ def _data_checks(counts: Counts) -> tuple[Check, ...]:
             )
         )
     return tuple(found)
-
-
-def _require_choices(better: str, margin_per_1000: float, seed: int) -> None:
-    if better not in ("lower", "higher"):
-        raise InputError(f"better={better!r}: expected 'lower' or 'higher'.")
-    if not (isinstance(margin_per_1000, int | float) and 0 <= margin_per_1000 < 1000):
-        raise InputError(
-            f"margin_per_1000={margin_per_1000!r}: expected events per 1,000 procedures, from 0 up."
-        )
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not (whole and 0 <= seed <= LARGEST_SEED):
-        raise InputError(f"seed={seed!r}: expected a whole number from 0 to {LARGEST_SEED}.")

@@ -7,12 +7,13 @@ posterior: weights are applied by resampling.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from soa_evidence.errors import InputError
 from soa_evidence.priors import HasLevels
 from soa_evidence.results import Check
 from soa_evidence.sampling import Settings, convergence_checks, sample
@@ -22,7 +23,7 @@ from soa_evidence.units.collapse import Collapsed, accuracy_check, log_weights, 
 from soa_evidence.units.direct_classes import TermDensity
 from soa_evidence.units.laplace import Laplace
 
-__all__ = ["Engine", "draw_tree", "draws_of", "refusal"]
+__all__ = ["Engine", "draw_tree", "draws_of", "refusal", "require_engine", "sampled_draws"]
 
 FloatArray = NDArray[np.float64]
 Engine = Literal["direct", "sampler"]
@@ -66,19 +67,32 @@ def draws_of(
             return draw_tree(kept, cells, settings.chains), (found.check,)
         refused = (refusal(None if found is None else found.check),)
     sampled = sample(model(), seed=seed, settings=settings)
-    posterior = sampled["posterior"].dataset
-    flat = {
-        name: posterior[name].to_numpy().reshape(settings.chains * settings.draws, *posterior[name].shape[2:])
-        for name in PARAMETERS
-        if name in posterior
-    }
-    flat.setdefault("case_mix", np.zeros((settings.chains * settings.draws, 0)))
+    flat = sampled_draws(sampled, PARAMETERS)
     weights = log_weights(cells, collapsed, flat["case_mix"], flat["level"])
     rows = resample(weights, chains=settings.chains, seed=seed)
     tree = draw_tree({name: values[rows] for name, values in flat.items()}, cells, settings.chains)
     tree["sample_stats"] = sampled["sample_stats"]
     checks = (*refused, *convergence_checks(sampled), accuracy_check(weights, cells, collapsed))
     return tree, checks
+
+
+def require_engine(engine: str) -> None:
+    """Refuse an engine that is not one of `Engine`."""
+    if engine not in get_args(Engine):
+        raise InputError(f"engine={engine!r}: expected 'direct' or 'sampler'.")
+
+
+def sampled_draws(tree: Any, parameters: Sequence[str]) -> dict[str, FloatArray]:
+    """Return the sampler's draws by name, chains laid end to end; `case_mix` has no columns if not drawn."""
+    posterior = tree["posterior"].dataset
+    many = posterior.sizes["chain"] * posterior.sizes["draw"]
+    flat = {
+        name: posterior[name].to_numpy().reshape(many, *posterior[name].shape[2:])
+        for name in parameters
+        if name in posterior
+    }
+    flat.setdefault("case_mix", np.zeros((many, 0)))
+    return flat
 
 
 class _Named(Protocol):

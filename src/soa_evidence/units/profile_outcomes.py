@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, require_columns
 from soa_evidence.results import Check
 from soa_evidence.units.every_unit import COLUMNS
 
@@ -111,9 +111,7 @@ def fit(
         On a missing column, a unit twice in an outcome, a value that is no finite number, an unknown
         direction, or the unit itself among those alike.
     """
-    for column in (outcome, *COLUMNS):
-        if column not in rows.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, rows.columns)}")
+    require_columns(rows.columns, (outcome, *COLUMNS))
     if of in alike:
         raise InputError(f"alike= holds {of!r}, the unit itself; give other units.")
     data = rows.rename(columns={outcome: "outcome"}).reset_index(drop=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, require_columns
 from soa_evidence.results import Check, Estimates
 
 __all__ = ["ProfileTrendResult", "fit"]
@@ -82,9 +82,7 @@ def fit(
     InputError
         On a missing column, a series twice in a year, a size below 1, or a value that is no finite number.
     """
-    for column in (value, nation, size, record_sd, series, year):
-        if column not in frame.columns:
-            raise InputError(f"The frame has no column '{column}'.{nearest(column, frame.columns)}")
+    require_columns(frame.columns, (value, nation, size, record_sd, series, year))
     seen = frame[frame[value].notna()].sort_values([series, year]).reset_index(drop=True)
     if seen.duplicated([series, year]).any():
         row = seen[seen.duplicated([series, year])].iloc[0]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError, nearest, require_columns
 from soa_evidence.units.cells import prepare as prepare_cells
 
 __all__ = ["COMPARATOR", "SPECIALIST", "Counts", "Grid", "Role", "prepare", "size_name"]
@@ -268,9 +268,7 @@ def _roles(roles: pd.DataFrame, unit: str, units: tuple[str, ...]) -> tuple[tupl
         raise InputError(
             f"roles is a {type(roles).__name__}; expected a frame, such as units.classes.roles()."
         )
-    for column in (unit, "role"):
-        if column not in roles.columns:
-            raise InputError(f"roles has no column '{column}'.{nearest(column, roles.columns)}")
+    require_columns(roles.columns, (unit, "role"), what="roles")
     named = [str(c) for c in roles.columns if c not in (unit, "role", "stratum")]
     for choice in named:
         if choice in TAKEN:

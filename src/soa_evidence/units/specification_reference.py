@@ -10,7 +10,9 @@ The risks are fitted once without classes (with one intercept a stratum), so tha
 
 When not to use it: as the test of the headline. It asks of the specifications together whether their median
 is further from none than that of as many units picked at random, and it takes large and small units as
-exchangeable: where specialists are larger than most, it claims too little.
+exchangeable: where specialists are larger than most, it claims too little. It is not studentised (Chung and
+Romano 2013, Annals of Statistics 41:484, say when that mends unequal sizes): with three specialist units the
+standard error would itself rest on two degrees of freedom.
 
 Sources: Simonsohn, Simmons & Nelson (2020), Nature Human Behaviour 4:1208, for the joint test.
 

@@ -113,9 +113,7 @@ def by_stratum(
         _require(frame, [given])
         source, column = frame, given
     elif isinstance(given, pd.DataFrame):
-        for known in named:
-            if known not in given.columns:
-                raise InputError(f"{name}= has no column '{known}'.{nearest(known, given.columns)}")
+        require_columns(given.columns, named, what=f"{name}=")
         others = [str(c) for c in given.columns if c not in named]
         if len(others) != 1:
             raise InputError(

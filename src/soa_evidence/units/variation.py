@@ -45,7 +45,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from soa_evidence import priors as named_priors
-from soa_evidence.errors import InputError
+from soa_evidence.errors import InputError, require_seed
 from soa_evidence.priors import JointPriors
 from soa_evidence.results import Check, Estimates
 from soa_evidence.sampling import Settings
@@ -53,7 +53,8 @@ from soa_evidence.units import variation_direct
 from soa_evidence.units.joint_draws import JointDraws, Layers, draw, layers
 from soa_evidence.units.posterior import refusal
 from soa_evidence.units.summaries import PER_SD, Events, Outcome, Score, Summary, summarise, tally
-from soa_evidence.units.variation_tables import mostly_chance, table, worst_checks
+from soa_evidence.units.variation_bins import bins
+from soa_evidence.units.variation_tables import flags, mostly_chance, table, worst_checks
 
 __all__ = [
     "PARTS",
@@ -61,7 +62,9 @@ __all__ = [
     "Events",
     "Score",
     "VariationResult",
+    "bins",
     "fit",
+    "flags",
     "mostly_chance",
     "table",
     "worst_checks",
@@ -105,7 +108,9 @@ class VariationResult:
     worst_units, worst_patients : int
         How many units the worst fifth is, and patients a year at those that look worst.
     units : DataFrame
-        unit, group, patients, crude, expected (case mix alone), estimate, reliability.
+        unit, group, patients, crude, expected (case mix alone), estimate, reliability, side (better, worse or
+        as expected), p_value (two-sided: how often chance alone would put the crude rate as far from what is
+        expected; binomial mid-p, or normal for a score).
     outcome : Events or Score
     priors : JointPriors
     checks : tuple of Check
@@ -179,8 +184,7 @@ def fit(
         raise InputError(f"outcome is {outcome!r}; expected units.variation.Events(...) or Score(...).")
     if isinstance(years, bool) or not isinstance(years, int | float) or not 0 < years < np.inf:
         raise InputError(f"years={years!r}: expected the number of years that were counted, above 0.")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed={seed!r}: expected a whole number from 0 up.")
+    require_seed(seed)
     keys = [case_mix] if isinstance(case_mix, str) else list(case_mix)
     summary = summarise(frame, outcome, unit=unit, group=group, case_mix=keys)
     if len(summary.cells.units) < 3:
@@ -292,12 +296,27 @@ def _describe(
                 "expected": by_mix.mean(axis=0),
                 "estimate": by_unit.mean(axis=0),
                 "reliability": reliability.mean(axis=0),
+                **_against_chance(summary, by_mix.mean(axis=0)),
             }
         ),
         outcome=summary.outcome,
         priors=priors,
         checks=checks,
     )  # fmt: skip
+
+
+def _against_chance(summary: Summary, expected: FloatArray) -> dict[str, NDArray[np.object_] | FloatArray]:
+    """Side of every unit, and how often chance alone would put it as far from what is expected."""
+    apart = summary.totals / summary.patients - expected
+    good = apart if summary.outcome.better == "higher" else -apart
+    if isinstance(summary.outcome, Events):
+        law = stats.binom(summary.patients, expected)
+        half = 0.5 * law.pmf(summary.totals)
+        tail = np.minimum(law.cdf(summary.totals - 1) + half, law.sf(summary.totals) + half)
+    else:
+        tail = stats.norm.sf(np.abs(apart) * np.sqrt(summary.information) * summary.per_point)
+    side = np.select([good > 0, good < 0], ["better", "worse"], "as expected").astype(object)
+    return {"side": side, "p_value": np.minimum(1.0, 2 * tail)}
 
 
 def _by_chance(summary: Summary, mean: FloatArray) -> float:

@@ -16,7 +16,7 @@ from soa_evidence.units.summaries import Events
 if TYPE_CHECKING:
     from soa_evidence.units.variation import VariationResult
 
-__all__ = ["mostly_chance", "table", "worst_checks"]
+__all__ = ["flags", "mostly_chance", "table", "worst_checks"]
 
 HALF = 0.5
 
@@ -50,6 +50,39 @@ def table(
         operation, _, outcome = name.rpartition(": ")
         found += [{"operation": operation, "outcome": outcome} | row for row in rows[what](result)]
     return pd.DataFrame(found)
+
+
+def flags(results: Mapping[str, VariationResult]) -> pd.DataFrame:
+    """Every unit on every outcome beside what its case mix makes one expect, for `units.false_discovery`.
+
+    Parameters
+    ----------
+    results
+        By name, "operation: outcome".
+
+    Returns
+    -------
+    DataFrame
+        operation, outcome, then of `VariationResult.units`: unit, group, patients, crude, expected (per 1,000
+        patients for events), side, p_value.
+
+    Raises
+    ------
+    InputError
+        When there is no result.
+    """
+    if not results:
+        raise InputError("results is empty; give at least one result of units.variation.fit.")
+    found = []
+    for name, result in results.items():
+        operation, _, outcome = name.rpartition(": ")
+        own = result.units[["unit", "group", "patients", "crude", "expected", "side", "p_value"]].copy()
+        if isinstance(result.outcome, Events):
+            own[["crude", "expected"]] *= 1000
+        own.insert(0, "outcome", outcome)
+        own.insert(0, "operation", operation)
+        found.append(own)
+    return pd.concat(found, ignore_index=True)
 
 
 def mostly_chance(results: Mapping[str, VariationResult]) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from soa_evidence.errors import EvidenceError, nearest
+from soa_evidence.evidence.tables import read_list
 
 __all__ = ["Coding", "read"]
 
@@ -99,14 +100,7 @@ def read(folder: str | Path, figures: pd.DataFrame) -> Coding:
 
 
 def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    if not path.is_file():
-        raise EvidenceError(f"The coding table {path.name} is missing in {path.parent}.")
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    for column in columns:
-        if column not in frame.columns:
-            raise EvidenceError(
-                f"The coding table {path.name} has no column '{column}'.{nearest(column, frame.columns)}"
-            )
+    frame, _ = read_list(path, path.name, columns)
     return frame[list(columns)]
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from soa_evidence.errors import EvidenceError, nearest
+from soa_evidence.errors import EvidenceError
+from soa_evidence.evidence.tables import read_list
 
 __all__ = ["COLUMNS", "FILE", "number", "pair", "read"]
 
@@ -30,18 +31,10 @@ def read(path: str | Path) -> pd.DataFrame:
         When there is no such file, a column is missing, an id repeats, a topic is unknown, or a figure has no
         citation or was not verified against the page it was read on.
     """
-    file = Path(path) / FILE if Path(path).is_dir() else Path(path)
-    if not file.is_file():
-        raise EvidenceError(f"There is no file {file}; expected the list of figures, {FILE}, or its folder.")
-    frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
-    for column in COLUMNS:
-        if column not in frame.columns:
-            raise EvidenceError(
-                f"{file.name} has no column '{column}'.{nearest(column, frame.columns)} "
-                f"Expected: {', '.join(COLUMNS)}."
-            )
+    frame, listed = read_list(path, FILE, COLUMNS)
+    file = listed["name"]
     if frame.empty:
-        raise EvidenceError(f"{file.name} holds no figures; expected one a row.")
+        raise EvidenceError(f"{file} holds no figures; expected one a row.")
     for broken, said in (
         (frame["id"].duplicated(), "this id is there already; every figure has its own"),
         (~frame["topic"].isin(TOPICS), f"its topic is not one of {', '.join(TOPICS)}"),
@@ -49,7 +42,7 @@ def read(path: str | Path) -> pd.DataFrame:
         (frame["verified"] != "yes", "it was not verified on its page; verify it or leave it out"),
     ):
         if broken.any():
-            raise EvidenceError(f"{file.name}, figure {frame.loc[broken, 'id'].iloc[0]}: {said}.")
+            raise EvidenceError(f"{file}, figure {frame.loc[broken, 'id'].iloc[0]}: {said}.")
     return frame[list(COLUMNS)].set_index("id", drop=False)
 
 

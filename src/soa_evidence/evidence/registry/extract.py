@@ -15,7 +15,7 @@ from soa_evidence.errors import InputError, nearest
 from soa_evidence.evidence.registry import analysis
 from soa_evidence.evidence.registry.contract import BY_NAME
 from soa_evidence.evidence.registry.rows import Rows, code_of
-from soa_evidence.results import Check, checks_frame
+from soa_evidence.results import Basis, Check, checks_frame
 
 if TYPE_CHECKING:
     from soa_evidence.evidence.syn_registry.estimands import Truth
@@ -63,6 +63,18 @@ class Registry:
     def synthetic(self) -> bool:
         """Whether a program made the data; figures are told by ``synthetic=registry.synthetic``."""
         return self.kind == "synthetic"
+
+    def select(self, joint: str | None = None, *, procedure: str | None = None) -> Basis:
+        """Tell which rows `frame` returns for the same choice, to be given as ``evidence=`` of a number."""
+        asked = {"joint": joint, "procedure": procedure}
+        return Basis(
+            holder=self.name,
+            table="extract",
+            file="",
+            where=" and ".join(f"{column} == {value!r}" for column, value in asked.items() if value),
+            rows=len(self.frame(joint, procedure=procedure, columns=["joint"])),
+            total=self.rows,
+        )
 
     @property
     def causes(self) -> Mapping[int, str]:

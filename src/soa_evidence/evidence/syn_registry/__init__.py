@@ -5,17 +5,22 @@
 >>> registry.truth.standardised("hip")                               # doctest: +SKIP
 """
 
-from soa_evidence.evidence.syn_registry.build import build
-from soa_evidence.evidence.syn_registry.estimands import Truth
-from soa_evidence.evidence.syn_registry.generate import generate
-from soa_evidence.evidence.syn_registry.parameters import (
-    CLASSES,
-    NAME,
-    REFERENCE,
-    SCENARIOS,
-    Parameters,
-    of_scenario,
-)
+from typing import TYPE_CHECKING
+
+from soa_evidence import lazy
+
+if TYPE_CHECKING:
+    from soa_evidence.evidence.syn_registry.build import build
+    from soa_evidence.evidence.syn_registry.estimands import Truth
+    from soa_evidence.evidence.syn_registry.generate import generate
+    from soa_evidence.evidence.syn_registry.parameters import (
+        CLASSES,
+        NAME,
+        REFERENCE,
+        SCENARIOS,
+        Parameters,
+        of_scenario,
+    )
 
 __all__ = [
     "CLASSES",
@@ -28,3 +33,5 @@ __all__ = [
     "generate",
     "of_scenario",
 ]
+
+lazy.on_use(__name__)

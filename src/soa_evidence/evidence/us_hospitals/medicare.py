@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import EvidenceError, nearest
+from soa_evidence.errors import EvidenceError
 from soa_evidence.evidence import tables
 from soa_evidence.evidence.us_hospitals.classes import CLASSES, EXCEPTIONS, of_names
 from soa_evidence.evidence.write import Written, count, flag, number, package, resource, text
@@ -47,18 +47,12 @@ def build(release: str | Path, out_folder: str | Path) -> Written:
         On a missing file, column or release, a number that is none, a hospital given twice in a release, more
         readmissions than discharges, or a count below the publisher's own limit.
     """
-    file = Path(release)
-    if not file.is_file():
-        raise EvidenceError(f"There is no file {file.name}; expected the releases as CSV.")
-    frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
-    for column in (*_TEXTS, *_NUMBERS, *_OTHERS):
-        if column not in frame.columns:
-            raise EvidenceError(f"{file.name} has no column '{column}'.{nearest(column, frame.columns)}")
+    frame, file = tables.read_list(release, Path(release).name, (*_TEXTS, *_NUMBERS, *_OTHERS))
     for name in RELEASES:
         if not (frame["release"] == name).any():
-            raise EvidenceError(f"{file.name} has no row of release {name}.")
-    made = _table(frame[frame["release"].isin(RELEASES)].reset_index(drop=True), file.name)
-    sources = [{**_SOURCE, "soa:files": [{"name": file.name, "hash": tables.digest(file)}]}]
+            raise EvidenceError(f"{file['name']} has no row of release {name}.")
+    made = _table(frame[frame["release"].isin(RELEASES)].reset_index(drop=True), file["name"])
+    sources = [{**_SOURCE, "soa:files": [file]}]
     return package(Path(out_folder), _descriptor(sources), {"hospitals": made})
 
 

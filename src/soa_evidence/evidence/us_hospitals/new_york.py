@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soa_evidence.errors import EvidenceError, nearest
+from soa_evidence.errors import EvidenceError
 from soa_evidence.evidence import tables
 from soa_evidence.evidence.us_hospitals.classes import SPECIALIST, of_names
 from soa_evidence.evidence.write import Written, count, number, package, resource, text
@@ -55,24 +55,18 @@ def build(release: str | Path, out_folder: str | Path) -> Written:
         On a missing file or column, a number that is none, a hospital-year given twice with counts, more
         infections than procedures, or no row about hips.
     """
-    file = Path(release)
-    if not file.is_file():
-        raise EvidenceError(f"There is no file {file.name}; expected the release as CSV.")
-    frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
-    for column in _NAMES:
-        if column not in frame.columns:
-            raise EvidenceError(f"{file.name} has no column '{column}'.{nearest(column, frame.columns)}")
+    frame, file = tables.read_list(release, Path(release).name, tuple(_NAMES))
     frame = frame.rename(columns=_NAMES)
     frame = frame[frame["indicator"] == INDICATOR].reset_index(drop=True)
     if frame.empty:
-        raise EvidenceError(f"{file.name} has no row with indicator '{INDICATOR}'.")
+        raise EvidenceError(f"{file['name']} has no row with indicator '{INDICATOR}'.")
     for column in ("infections", "expected_infections", "procedures"):
-        frame[column] = _numbers(frame, column, file.name)
-    frame["year"] = _numbers(frame, "year", file.name).astype(int)
+        frame[column] = _numbers(frame, column, file["name"])
+    frame["year"] = _numbers(frame, "year", file["name"]).astype(int)
     whole = frame["facility_id"] == STATE
-    hospitals = _hospitals(frame[~whole], file.name)
+    hospitals = _hospitals(frame[~whole], file["name"])
     state = frame.loc[whole, ["year", "infections", "procedures"]].sort_values("year")
-    sources = [{**_SOURCE, "soa:files": [{"name": file.name, "hash": tables.digest(file)}]}]
+    sources = [{**_SOURCE, "soa:files": [file]}]
     return package(
         Path(out_folder), _descriptor(sources), {"hospital_years": hospitals, "state": state.astype(int)}
     )

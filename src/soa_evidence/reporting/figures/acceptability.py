@@ -80,12 +80,13 @@ def _draw(canvas: Any, size: style.Size, data: pd.DataFrame, at: float | None) -
         axes.plot(x, y, color=hue, linewidth=1.6, zorder=3)
         axes.plot(x, y.where(rows["on_frontier"]), color=hue, linewidth=5, zorder=4, solid_capstyle="round")
         place = (x.iloc[-1], y.iloc[-1])
-        offset = (-4, 8) if size.narrow else (7, 0)
+        # on a phone the name stands on the line's free side
+        offset = ((-4, -20) if y.iloc[-1] > 0.85 else (-4, 8)) if size.narrow else (7, 0)
         axes.annotate(safe.shorten(str(name), 22), place, xytext=offset, textcoords="offset points",
                       ha="right" if size.narrow else "left", va="bottom" if size.narrow else "center",
                       color=hue, fontsize=style.SMALL, fontweight="bold", annotation_clip=False)  # fmt: skip
     if at is not None:
-        axes.axvline(at / 1000, color=style.INK, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
+        style.reference_line(axes, at / 1000, f"£{at:,.0f}")
 
 
 def _describe(data: pd.DataFrame, at: float | None) -> str:

@@ -63,7 +63,9 @@ def beside(
         subtitle=subtitle,
         description=_describe(data, places, unit_text, own, others),
         frame=data[["label", "group", "estimate", "lower", "upper", *others]],
-        height=lambda _: 84 + _KEY + _row(data) * len(data),
+        height=lambda size: (
+            84 + _KEY + (_row(data) + style.head_room(_heads(data, places), size)) * len(data)
+        ),
         synthetic=synthetic,
     )
 
@@ -73,8 +75,11 @@ def _row(data: pd.DataFrame) -> int:
 
 
 def _value(row: Any, places: int) -> str:
-    low, high = formats.fixed(row.lower, places), formats.fixed(row.upper, places)
-    return f"{formats.fixed(row.estimate, places)} ({formats.span(low, high)})"
+    return formats.with_limits(row.estimate, row.lower, row.upper, places)
+
+
+def _heads(data: pd.DataFrame, places: int) -> list[tuple[str, str]]:
+    return [(row.label, _value(row, places)) for row in rows_of(data)]
 
 
 def _draw(

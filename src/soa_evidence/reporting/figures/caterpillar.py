@@ -53,8 +53,8 @@ def caterpillar(
             raise InputError(f"Figure '{id}': no unit is called {name!r}.{nearest(name, ordered['label'])}")
     chosen = ordered[ordered["label"].isin(named)]
 
-    def height(_: style.Size) -> float:
-        return _TOP + (64 + _RANK_ROW * len(chosen) if len(chosen) else 0)
+    def height(size: style.Size) -> float:
+        return _TOP + (64 + _rank_row(chosen, size) * len(chosen) if len(chosen) else 0)
 
     def draw(canvas: Any, size: style.Size) -> None:
         _draw_order(canvas, size, ordered, chosen, unit_text, reference, reference_label)
@@ -84,9 +84,12 @@ def _draw_order(
 ) -> None:
     height, width = canvas.get_figheight() * 72, size.width
     style.legend(canvas, ordered["group"], top=22)
-    axes = canvas.add_axes((46 / width, 1 - (_TOP - 30) / height, 1 - 54 / width, (_TOP - 82) / height))
+    more = 17 * (len(style.wrapped(unit_text, size.letters + 3, most=3)) - 1)
+    axes = canvas.add_axes(
+        (46 / width, 1 - (_TOP - 30) / height, 1 - 54 / width, (_TOP - 82 - more) / height)
+    )
     style.axis(axes, left=True)
-    axes.text(0, 1.03, unit_text, transform=axes.transAxes, fontsize=style.SMALL, color=style.MUTED)
+    style.above(axes, unit_text, size, gap=8)
     axes.set_xticks([])
     axes.set_xlim(-2, len(ordered) + 1)
     axes.set_xlabel("hospitals, lowest estimate first", fontsize=style.SMALL, labelpad=4)
@@ -131,10 +134,20 @@ def _points(axes: Any, members: pd.DataFrame, mark: style.Mark, wide: float) -> 
     )
 
 
+def _between(row: Any) -> str:
+    return f"{ordinal(row.rank_lower)} to {ordinal(row.rank_upper)}"
+
+
+def _rank_row(chosen: pd.DataFrame, size: style.Size) -> float:
+    return _RANK_ROW + style.head_room([(row.label, _between(row)) for row in rows_of(chosen)], size)
+
+
 def _draw_ranks(canvas: Any, size: style.Size, chosen: pd.DataFrame, total: int, rank_text: str) -> None:
     height = canvas.get_figheight() * 72
     inset = 15 / size.width
-    axes = canvas.add_axes((inset, 52 / height, 1 - 2 * inset, (_RANK_ROW * len(chosen) - 4) / height))
+    axes = canvas.add_axes(
+        (inset, 52 / height, 1 - 2 * inset, (_rank_row(chosen, size) * len(chosen) - 4) / height)
+    )
     axes.set_xlim(1, total)
     axes.set_ylim(len(chosen) - 0.5, -0.72)
     axes.set_yticks([])
@@ -143,8 +156,7 @@ def _draw_ranks(canvas: Any, size: style.Size, chosen: pd.DataFrame, total: int,
     for at, row in enumerate(rows_of(chosen)):
         mark = style.mark_of(row.group)
         style.bar(axes, row.rank_lower, row.rank_upper, at, mark.hue)
-        value = f"{ordinal(row.rank_lower)} to {ordinal(row.rank_upper)}"
-        style.row_head(axes, at - 0.46, row.label, value, size)
+        style.row_head(axes, at - 0.46, row.label, _between(row), size)
 
 
 def ordinal(rank: float) -> str:

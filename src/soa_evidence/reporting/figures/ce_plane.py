@@ -99,13 +99,11 @@ def _draw(
     axes.plot([centre[0]], [centre[1]], marker="o", markersize=11, color=style.INK, zorder=6)
     axes.annotate("mean", centre, xytext=(9, 9), textcoords="offset points", fontsize=style.SMALL,
                   fontweight="bold", zorder=7)  # fmt: skip
-    paper = {"facecolor": "#ffffff", "edgecolor": "none", "pad": 2}
-    for place, ha, va, words in (
-        (0.99, "right", "bottom", "worth its cost\nbelow the dashed line"),
-        (0.01, "left", "top", "not worth it above"),
-    ):
-        axes.text(place, 0.01 if va == "bottom" else 0.99, words, transform=axes.transAxes, ha=ha, va=va,
-                  fontsize=12, color=style.MUTED, zorder=5, bbox=paper)  # fmt: skip
+    axes.fill_between([low, high], [slope * low, slope * high], bottom, color=style.BAND, zorder=0)
+    small = {"fontsize": style.TINY, "color": style.MUTED, "zorder": 5}
+    axes.text(0.99, 0.01, "worth its cost", transform=axes.transAxes, ha="right", va="bottom", **small)
+    axes.text(0.01, 0.99, f"not worth its cost at £{1000 * slope:,.0f} a QALY", transform=axes.transAxes,
+              ha="left", va="top", **small)  # fmt: skip
 
 
 def _describe(

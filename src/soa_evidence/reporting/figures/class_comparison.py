@@ -64,7 +64,7 @@ def class_comparison(
         subtitle=subtitle,
         description=_describe(rows, dots, places, unit_text, reference, reference_label),
         frame=_behind(rows, dots),
-        height=lambda _: 80 + _ROW * len(rows),
+        height=lambda size: 80 + (_ROW + style.head_room(_heads(rows, places), size)) * len(rows),
         synthetic=synthetic,
     )
 
@@ -107,8 +107,11 @@ def _draw(
 
 
 def _value(row: Any, places: int) -> str:
-    low, high = formats.fixed(row.lower, places), formats.fixed(row.upper, places)
-    return f"{formats.fixed(row.estimate, places)} ({formats.span(low, high)})"
+    return formats.with_limits(row.estimate, row.lower, row.upper, places)
+
+
+def _heads(data: pd.DataFrame, places: int) -> list[tuple[str, str]]:
+    return [(row.label, _value(row, places)) for row in rows_of(data)]
 
 
 def _cloud(axes: Any, members: pd.DataFrame, at: int, mark: style.Mark, largest: float) -> None:

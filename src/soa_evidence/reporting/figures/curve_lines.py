@@ -31,7 +31,7 @@ __all__ = [
 
 _POINTS = 240  # more steps than this cannot be told apart at the width of a page
 _READINGS = 11
-_NAME_HEIGHT = 36  # pixels of a name with its value beneath
+_VALUE_HEIGHT, _LINE_HEIGHT = 20, 16  # pixels of a value beneath a name, and of each line of the name
 _DASHES: tuple[Any, ...] = (
     "solid",
     (0, (6, 3)),
@@ -188,7 +188,7 @@ def frame_axes(axes: Any, lines: Lines, size: style.Size) -> None:
         style_percent(axes)
     cut = axes.get_ylim()[0] > 0
     text = lines.estimand + (f" (axis starts at {formats.percent(axes.get_ylim()[0])})" if cut else "")
-    axes.text(0, 1.04, text, transform=axes.transAxes, fontsize=style.SMALL, color=style.MUTED)
+    style.above(axes, text, size, gap=10)
 
 
 def style_percent(axes: Any) -> None:
@@ -202,18 +202,20 @@ def label_ends(axes: Any, lines: Lines, size: style.Size) -> None:
     """Name each line beside its end, moved apart where ends are close; a thin lead joins name and end."""
     low, high = axes.get_ylim()
     tall = axes.get_position().height * axes.figure.get_figheight() * 72
-    gap = _NAME_HEIGHT * (high - low) / tall
     ends = [float(line.estimate[-1]) for line in lines.lines]
-    places = apart(ends, gap, highest=high)
     beside = lines.horizon * 1.02
-    names = told_apart([line.label for line in lines.lines], 14 if size.narrow else 24)
+    names = ["\n".join(style.wrapped(line.label, 14 if size.narrow else 24)) for line in lines.lines]
+    if len(set(names)) < len(names):
+        names = told_apart([line.label for line in lines.lines], 14 if size.narrow else 24)
+    deepest = max(name.count("\n") + 1 for name in names)
+    places = apart(ends, (_VALUE_HEIGHT + _LINE_HEIGHT * deepest) * (high - low) / tall, highest=high)
     for line, name, end, place in zip(lines.lines, names, ends, places, strict=True):
         value = formats.percent(end, 1) if lines.is_probability else formats.fixed(end, 2)
         axes.text(
             beside,
             place,
             f"{name}\n{value}",
-            fontsize=12 if size.narrow else style.SMALL,
+            fontsize=style.TINY if size.narrow else style.SMALL,
             color=line.mark.hue,
             va="center",
         )

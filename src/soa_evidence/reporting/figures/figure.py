@@ -26,6 +26,8 @@ class Figure(bundles.Shown):
     title: str
     title_html: str
     title_numbers: tuple[dict[str, Any], ...]
+    title_rows: tuple[dict[str, Any], ...]
+    title_given: tuple[dict[str, Any], ...]
     subtitle: str
     description: str
     svg: str
@@ -66,6 +68,8 @@ class Figure(bundles.Shown):
                 "synthetic": self.synthetic,
                 "counts": list(self.counts),
                 "ledger": list(self.title_numbers),
+                "basis": list(self.title_rows),
+                "given": list(self.title_given),
             },
         )
 
@@ -106,18 +110,20 @@ def make(
             f"such as '{safe.slug(id)}'."
         )
     if isinstance(title, Sentence):
-        text, html, used = title.text, title.html, tuple(title.payload("text")["ledger"])
+        text, html, told = title.text, title.html, title.payload("text")
     else:
         require_no_digits(title, f"The title of figure '{id}'")
-        text, html, used = safe.clean(title), safe.escape(title), ()
+        text, html, told = safe.clean(title), safe.escape(title), {}
     described = ("Synthetic data, not real patients. " if synthetic else "") + safe.clean(description)
     drawn = style.render(draw, id=id, height=height, synthetic=synthetic)
     return Figure(
         id=id,
         title=text,
         title_html=html,
-        title_numbers=used,
-        subtitle=("Synthetic data. " if synthetic else "") + safe.clean(subtitle),
+        title_numbers=tuple(told.get("ledger", ())),
+        title_rows=tuple(told.get("basis", ())),
+        title_given=tuple(told.get("given", ())),
+        subtitle=("Synthetic data. " if synthetic else "") + _sentence_case(subtitle),
         description=described,
         svg=drawn["wide"],
         svg_narrow=drawn["narrow"],
@@ -125,6 +131,12 @@ def make(
         synthetic=synthetic,
         counts=tuple(float(value) for value in counts),
     )
+
+
+def _sentence_case(text: str) -> str:
+    """Return the statistical title with a capital to begin with."""
+    shown = safe.clean(text)
+    return shown[:1].upper() + shown[1:]
 
 
 def require_columns(frame: pd.DataFrame, columns: tuple[str, ...], *, figure: str, what: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,18 @@ from soa_evidence.reporting.sentences import Sentence
 __all__ = ["forest", "log_axis"]
 
 _ROW = 62
+#: Equal steps for a narrow axis, and steps within a factor of ten for others: the finest that fits is taken.
+_EQUAL = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
+_FAMILIES = (
+    (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    (1, 1.5, 2, 3, 4, 6, 8),
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 2, 5),
+    (1, 3),
+    (1,),
+)
+_NARROW = 2.5  # highest over lowest value of a narrow axis
+_APART = 44  # pixels that two labels need
 
 
 def forest(
@@ -63,14 +76,19 @@ def forest(
         subtitle=subtitle,
         description=_describe(data, places, unit_text, reference, reference_label),
         frame=data[["label", "group", "estimate", "lower", "upper"]],
-        height=lambda _: 80 + (22 if sides else 0) + _ROW * len(data),
+        height=lambda size: (
+            80 + (22 if sides else 0) + (_ROW + style.head_room(_heads(data, places), size)) * len(data)
+        ),
         synthetic=synthetic,
     )
 
 
 def _value(row: Any, places: int) -> str:
-    low, high = formats.fixed(row.lower, places), formats.fixed(row.upper, places)
-    return f"{formats.fixed(row.estimate, places)} ({formats.span(low, high)})"
+    return formats.with_limits(row.estimate, row.lower, row.upper, places)
+
+
+def _heads(data: pd.DataFrame, places: int) -> list[tuple[str, str]]:
+    return [(row.label, _value(row, places)) for row in rows_of(data)]
 
 
 def _draw(
@@ -92,22 +110,13 @@ def _draw(
     else:
         style.margins(axes, [*data["lower"], *data["upper"], reference])
         axes.locator_params(axis="x", nbins=5 if size.narrow else 8)
+        style.thousands(axes.xaxis)
     axes.set_ylim(len(data) - 0.45, -0.72)
     axes.set_yticks([])
     style.axis(axes, label=unit_text)
     style.reference_line(axes, reference, reference_label)
     if sides:
-        for text, ha, x in ((f"← {sides[0]}", "left", 0.0), (f"{sides[1]} →", "right", 1.0)):
-            spot = {"xy": (x, 0), "xytext": (0, -58), "textcoords": "offset points"}
-            axes.annotate(
-                text,
-                **spot,
-                xycoords="axes fraction",
-                ha=ha,
-                va="center",
-                fontsize=style.SMALL,
-                weight="bold",
-            )
+        style.sides(axes, sides)
     for at, row in enumerate(rows_of(data)):
         mark = style.mark_of(row.group)
         style.bar(axes, row.lower, row.upper, at, mark.hue)
@@ -124,13 +133,21 @@ def log_axis(axes: Any, data: pd.DataFrame, reference: float, size: style.Size) 
     room = (high / low) ** 0.05
     axes.set_xscale("log")
     axes.set_xlim(low / room, high * room)
-    steps = [m * 10.0**k for k in range(-4, 5) for m in (1, 1.25, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)]
-    held = [step for step in steps if low / room <= step <= high * room]
-    most = 5 if size.narrow else 8
-    if len(held) > most:
-        held = [held[i] for i in np.unique(np.linspace(0, len(held) - 1, most).round().astype(int))]
+    held = _steps(low / room, high * room, reference, wide=0.976 * size.width)
     axes.set_xticks(held, [f"{step:g}" for step in held])
     axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _steps(low: float, high: float, reference: float, *, wide: float) -> list[float]:
+    """Return round values of a logarithmic axis, as many as stand a label apart, and the reference."""
+    tried = [[k * step for k in range(1, int(high / step) + 1)] for step in _EQUAL if high / low < _NARROW]
+    tried += [[m * 10.0**k for k in range(-6, 7) for m in family] for family in _FAMILIES]
+    for steps in tried:
+        found = sorted({round(step, 10) for step in steps if low <= step <= high} | {reference})
+        apart = [wide * np.log(b / a) / np.log(high / low) for a, b in pairwise(found)]
+        if len(found) > 1 and min(apart) >= _APART:
+            return found
+    return [reference]
 
 
 def _describe(data: pd.DataFrame, places: int, unit_text: str, reference: float, reference_label: str) -> str:

@@ -86,7 +86,7 @@ def _draw(
     axes = canvas.add_axes((46 / width, 56 / _HEIGHT, 1 - 60 / width, 1 - 108 / _HEIGHT))
     style.axis(axes, left=True)
     style.axis(axes, label=volume_text)
-    axes.text(0, 1.02, unit_text, transform=axes.transAxes, fontsize=style.SMALL, color=style.MUTED)
+    style.above(axes, unit_text, size, gap=6)
     axes.axhline(reference, color=style.INK, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
     most = float(data["volume"].max()) * 1.04
     axes.set_xlim(0, most)
@@ -102,7 +102,9 @@ def _draw(
             axes.plot(
                 shown["volume"], shown[side], color=style.MUTED, linewidth=1.2, linestyle=dash, zorder=2
             )
-        axes.text(most, float(shown["upper"].iloc[-1]), str(level), va="bottom", color=style.MUTED, **edge)
+        # one name above the upper limit and the next beneath the lower: side by side they would touch
+        side, va = ("upper", "bottom") if at % 2 == 0 else ("lower", "top")
+        axes.text(most, float(shown[side].iloc[-1]), str(level), va=va, color=style.MUTED, **edge)
     low, high = float(data["estimate"].min()), float(data["estimate"].max())
     room = 0.08 * (high - low or 1)
     axes.set_ylim(low - room, high + room)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import pandas as pd
@@ -81,17 +80,13 @@ def _draw(
     zero: bool,
 ) -> None:
     width = size.width
-    axes = canvas.add_axes((54 / width, 60 / _HEIGHT, 1 - 70 / width, 1 - 150 / _HEIGHT))
+    named = unit_text if reference is None else f"{unit_text} (dashed: {reference_label})"
+    key = _legend_lines(groups, width)
+    top = 20 + 17 * len(style.wrapped(named, size.letters + 3, most=3)) + 22 * len(key)
+    axes = canvas.add_axes((54 / width, 60 / _HEIGHT, 1 - 70 / width, 1 - (60 + top) / _HEIGHT))
     style.axis(axes, left=True)
     style.axis(axes, label=axis_text)
-    axes.text(
-        0,
-        1.04,
-        textwrap.fill(unit_text, size.letters),
-        transform=axes.transAxes,
-        fontsize=style.SMALL,
-        color=style.MUTED,
-    )
+    style.above(axes, named, size)
     axes.set_xlim(-0.5, len(places) - 0.5)
     every = 2 if size.narrow and len(places) > 5 else 1
     axes.set_xticks(range(0, len(places), every), [safe.shorten(p, 10) for p in places[::every]])
@@ -106,35 +101,39 @@ def _draw(
             style.dot(axes, x, row.estimate, mark, scale=0.75)
     if reference is not None:
         axes.axhline(reference, color=style.INK, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
-        axes.text(
-            len(places) - 0.5,
-            reference,
-            reference_label,
-            ha="right",
-            va="bottom",
-            fontsize=style.SMALL,
-            zorder=6,
-        )
     if zero:
         axes.set_ylim(bottom=0)
-    _legend(canvas, width, groups, narrow=size.narrow)
+    _legend(canvas, width, key)
 
 
-def _legend(canvas: Any, width: float, groups: list[str], *, narrow: bool) -> None:
-    if len(groups) == 1:
-        return
-    axes = canvas.add_axes((0, 1 - 46 / _HEIGHT, 1, 44 / _HEIGHT))
-    axes.set(xlim=(0, width), ylim=(0, 2), xticks=[], yticks=[])
-    axes.set_axis_off()
-    at, line = 14.0, 1.5
+def _legend_lines(groups: list[str], width: float) -> list[list[tuple[style.Mark, str]]]:
+    """Return the marks and names of the series in the lines that they take; none for a single series."""
+    lines: list[list[tuple[style.Mark, str]]] = []
+    room = 0.0
     for mark, group in zip(_MARKS, groups, strict=False):
-        needed = 32 + 7.6 * len(group)
-        if at > 14 and at + needed > width:
-            at, line = 14.0, line - 1
-        style.dot(axes, at, line, mark, scale=0.75)
-        shown = safe.shorten(group, 40 if narrow else 80)
-        axes.text(at + 11, line, shown, fontsize=style.SMALL, va="center", color=style.MUTED)
-        at += needed
+        shown = safe.shorten(group, int((width - 40) / 7.6))
+        needed = 32 + 7.6 * len(shown)
+        if room < needed:
+            lines.append([])
+            room = width
+        lines[-1].append((mark, shown))
+        room -= needed
+    return lines if len(groups) > 1 else []
+
+
+def _legend(canvas: Any, width: float, lines: list[list[tuple[style.Mark, str]]]) -> None:
+    if not lines:
+        return
+    tall = 22 * len(lines)
+    axes = canvas.add_axes((0, 1 - tall / _HEIGHT, 1, tall / _HEIGHT))
+    axes.set(xlim=(0, width), ylim=(len(lines), 0), xticks=[], yticks=[])
+    axes.set_axis_off()
+    for down, line in enumerate(lines):
+        at = 14.0
+        for mark, shown in line:
+            style.dot(axes, at, down + 0.5, mark, scale=0.75)
+            axes.text(at + 11, down + 0.5, shown, fontsize=style.SMALL, va="center", color=style.MUTED)
+            at += 32 + 7.6 * len(shown)
 
 
 def _describe(data: pd.DataFrame, groups: list[str], axis_text: str, unit_text: str) -> str:

@@ -58,7 +58,9 @@ def predictive_check(
         subtitle=subtitle,
         description=_describe(data, level_text),
         frame=data[["statistic", "observed", "lower", "median", "upper"]],
-        height=lambda _: 42 + _ROW * len(data),
+        height=lambda size: (
+            42 + (_ROW + style.head_room(((r.statistic, _value(r)) for r in rows_of(data)), size)) * len(data)
+        ),
         synthetic=synthetic,
     )
 
@@ -113,7 +115,9 @@ def _heads(axes: Any, at: int, row: Any, size: style.Size) -> None:
     low, high = formats.fixed(row.lower, places), formats.fixed(row.upper, places)
     style.row_head(axes, at - 0.46, row.statistic, _value(row), size)
     for x, text in ((-1, low), (1, high)):
-        axes.text(x, at + 0.27, text, fontsize=12, color=style.MUTED, va="center", ha="center", zorder=4)
+        axes.text(
+            x, at + 0.27, text, fontsize=style.TINY, color=style.MUTED, va="center", ha="center", zorder=4
+        )
 
 
 def _describe(data: pd.DataFrame, level_text: str) -> str:

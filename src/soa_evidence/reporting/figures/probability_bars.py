@@ -38,8 +38,9 @@ def probability_bars(
         if not data[column].between(0, 1).all():
             raise InputError(f"Figure '{id}': a {column} lies outside 0 to 1.")
 
-    def height(_: style.Size) -> float:
-        return 70.0 + _ROW * len(data)
+    def height(size: style.Size) -> float:
+        heads = [(row.label, formats.percent(row.probability)) for row in rows_of(data)]
+        return 70.0 + (_ROW + style.head_room(heads, size)) * len(data)
 
     def draw(canvas: Any, size: style.Size) -> None:
         _draw(canvas, size, data, height(size))

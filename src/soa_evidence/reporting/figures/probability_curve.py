@@ -70,7 +70,9 @@ def _draw(
     axes = canvas.add_axes((46 / width, 56 / _HEIGHT, 1 - (46 + right) / width, 1 - 78 / _HEIGHT))
     axes.set_xlim(float(data["margin"].min()), float(data["margin"].max()))
     axes.set_ylim(0, 1)
-    style.axis(axes, label=margin_text)
+    # on a phone the yardstick's words leave no room beside the mark: the axis says what the dashed line is
+    beneath = f" (dashed: {at_label})" if size.narrow and at is not None else ""
+    style.axis(axes, label=f"{margin_text}{beneath}")
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     axes.locator_params(axis="x", nbins=4 if size.narrow else 7)
     below = 0.0
@@ -84,25 +86,27 @@ def _draw(
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
-            fontsize=12 if size.narrow else style.SMALL,
+            fontsize=style.TINY if size.narrow else style.SMALL,
             color=style.MUTED,
         )
         below = upper
     axes.plot(data["margin"], data["probability"], color=style.SPECIALIST.hue, linewidth=3, zorder=4)
     if at is not None:
-        _mark(axes, data, at, at_label)
+        _mark(axes, data, at, at_label, size)
 
 
-def _mark(axes: Any, data: pd.DataFrame, at: float, at_label: str) -> None:
+def _mark(axes: Any, data: pd.DataFrame, at: float, at_label: str, size: style.Size) -> None:
     p = float(np.interp(at, data["margin"], data["probability"]))
     axes.plot([at, at], [0, p], color=style.INK, linewidth=1.2, linestyle=(0, (4, 3)), zorder=3)
     axes.plot([at], [p], marker="o", markersize=10, color=style.SPECIALIST.hue, zorder=5)
     low, high = axes.get_xlim()
     left = (at - low) / (high - low) > 0.45
     axes.annotate(
-        f"{at_label}: {formats.percent(p)}",
+        formats.percent(p) if size.narrow else f"{at_label}: {formats.percent(p)}",
         (at, p),
-        xytext=(-9 if left else 9, -14 if left else 12),
+        # beneath a falling line to its left, above it to its right; never on the axis
+        xytext=(-9 if left else 9, -14 if left and p > 0.2 else 12),
+        va="top" if left and p > 0.2 else "bottom",
         textcoords="offset points",
         ha="right" if left else "left",
         fontsize=style.SMALL,

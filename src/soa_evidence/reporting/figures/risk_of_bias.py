@@ -131,7 +131,7 @@ def _mark(axes: Any, x: float, y: float, judgement: str) -> None:
     face = "#ffffff" if empty else hue
     axes.plot([x], [y], marker=shape, markersize=wide, markerfacecolor=face, markeredgecolor=hue,
               markeredgewidth=1.4, linestyle="none", zorder=3)  # fmt: skip
-    axes.text(x, y + 0.5, letter, ha="center", va="center", fontsize=11, fontweight="bold",
+    axes.text(x, y + 0.5, letter, ha="center", va="center", fontsize=style.TINY, fontweight="bold",
               color=hue if empty else "#ffffff", zorder=4)  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _legend(axes: Any, size: style.Size, grid: pd.DataFrame, names: pd.Series[st
         axes.text(x + 16, y, judgement, va="center", fontsize=style.SMALL, color=style.MUTED)
     y = top + 22 * _key_rows(grid, size) + 4
     for place, (number, name) in enumerate(names.items()):
-        axes.text(4, y + 20 * place, f"{number}  {name}", va="center", fontsize=12, color=style.MUTED)
+        axes.text(4, y + 20 * place, f"{number}  {name}", va="center", fontsize=style.TINY, color=style.MUTED)
 
 
 def _describe(grid: pd.DataFrame, names: pd.Series[str]) -> str:

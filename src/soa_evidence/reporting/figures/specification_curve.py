@@ -104,16 +104,19 @@ def _draw_curve(
         (left / width, 1 - (_TOP - 16) / height, 1 - (left + 6) / width, (_TOP - 26 - head) / height)
     )
     style.axis(axes, left=True)
-    canvas.text(8 / width, 1 - 14 / height, unit_text, fontsize=style.SMALL, color=style.MUTED)
+    said = "\n".join(style.wrapped(unit_text, size.letters))
+    canvas.text(8 / width, 1 - 14 / height, said, fontsize=style.SMALL, color=style.MUTED, va="center")
     axes.set_xticks([])
     axes.set_xlim(-0.01 * len(ordered), 1.01 * len(ordered))
     clear = _clear(ordered)
     drawn = ordered.index % -(-len(ordered) // _MOST_INTERVALS) == 0
     for of, hue, name, down in (
-        (~clear, _OPEN, "interval holds none", 33),
-        (clear, _CLEAR, "interval leaves none out", 50),
+        (~clear, _OPEN, "interval includes no difference", 33),
+        (clear, _CLEAR, "interval excludes no difference", 50 if size.narrow else 70),
     ):
-        canvas.text(8 / width, 1 - down / height, f"● {name}", fontsize=12, color=hue, fontweight="bold")
+        said = "\n".join(style.wrapped(f"● {name}", 42 if size.narrow else 20))
+        canvas.text(8 / width, 1 - down / height, said, fontsize=style.TINY, color=hue, fontweight="bold",
+                    va="top" if "\n" in said else "baseline")  # fmt: skip
         for part, ends, thick, alpha in (
             (
                 ordered[of & drawn],
@@ -244,8 +247,8 @@ def _describe(
     )
     text = (
         f"{len(ordered):,} specifications in order of their estimate, in {unit_text}: from {low} to {high}, "
-        f"median {middle}. {int((estimate < 0).sum()):,} lie below none and "
-        f"{int((estimate > 0).sum()):,} above it; the interval of {int(clear.sum()):,} leaves none out."
+        f"median {middle}. {int((estimate < 0).sum()):,} lie below no difference and "
+        f"{int((estimate > 0).sum()):,} above it; the interval of {int(clear.sum()):,} excludes it."
     )
     if headline is not None:
         text += f" The {label} is {formats.fixed(headline, places)}."

@@ -189,7 +189,11 @@ def _panel(
         causes, middles, curve_lines.apart(middles, gap, highest=top), strict=True
     ):
         axes.text(
-            panel.horizon * 1.06, place, safe.shorten(cause, 14 if narrow else 18), fontsize=12, va="center"
+            panel.horizon * 1.06,
+            place,
+            safe.shorten(cause, 14 if narrow else 18),
+            fontsize=style.TINY,
+            va="center",
         )
         axes.plot(
             [panel.horizon, panel.horizon * 1.05],

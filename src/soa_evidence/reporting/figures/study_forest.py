@@ -79,7 +79,14 @@ def study_forest(
         subtitle=subtitle,
         description=_describe(data, places, unit_text, sides, reference),
         frame=data[[*first, *(c for c in data.columns if c not in first)]],
-        height=lambda _: 104 + _ROW * (len(data) + (_GAP if len(own) < len(data) else 0)),
+        height=lambda size: (
+            104
+            + (
+                _ROW
+                + style.head_room(((r.label, _value(r, places, size, ratio)) for r in rows_of(data)), size)
+            )
+            * (len(data) + (_GAP if len(own) < len(data) else 0))
+        ),
         synthetic=synthetic,
     )
 
@@ -110,7 +117,7 @@ def _draw(
     axes.set_yticks([])
     style.axis(axes, label=unit_text)
     style.reference_line(axes, reference, reference_label)
-    _sides(axes, sides)
+    style.sides(axes, sides)
     heaviest = float(data["weight_percent"].max()) if "weight_percent" in data else 0.0
     for at, row in enumerate(rows_of(data)):
         y = at + (_GAP if row.what != _STUDY else 0)
@@ -119,22 +126,7 @@ def _draw(
             share = (row.weight_percent / heaviest) ** 0.5 if heaviest else 0.7
             axes.plot([row.estimate], [y], marker="s", markersize=5 + 9 * share, color=style.GENERAL.hue,
                       markeredgecolor="#ffffff", linestyle="none", zorder=5)  # fmt: skip
-        style.row_head(axes, y - 0.42, row.label, _value(row, places, size), size)
-
-
-def _sides(axes: Any, sides: tuple[str, str]) -> None:
-    for text, ha, x in ((f"← {sides[0]}", "left", 0.0), (f"{sides[1]} →", "right", 1.0)):
-        axes.annotate(
-            text,
-            xy=(x, 0),
-            xytext=(0, -62),
-            textcoords="offset points",
-            xycoords="axes fraction",
-            ha=ha,
-            va="center",
-            fontsize=style.SMALL,
-            weight="bold",
-        )
+        style.row_head(axes, y - 0.42, row.label, _value(row, places, size, ratio), size)
 
 
 def _interval(axes: Any, row: Any, y: float) -> None:
@@ -159,8 +151,8 @@ def _interval(axes: Any, row: Any, y: float) -> None:
             )
 
 
-def _value(row: Any, places: int, size: style.Size) -> str:
-    low, high = _figure(row.lower, places), _figure(row.upper, places)
+def _value(row: Any, places: int, size: style.Size, ratio: bool) -> str:
+    low, high = _figure(row.lower, places, ratio), _figure(row.upper, places, ratio)
     text = f"{formats.fixed(row.estimate, places)} ({formats.span(low, high)})"
     weight = getattr(row, "weight_percent", float("nan"))
     if size.narrow or row.what != _STUDY or weight != weight:
@@ -168,24 +160,27 @@ def _value(row: Any, places: int, size: style.Size) -> str:
     return f"{text} · {formats.fixed(weight, 0)}%"
 
 
-def _figure(value: float, places: int) -> str:
-    """Write a limit; one beyond all sense is said to be so rather than spelled out."""
+def _figure(value: float, places: int, ratio: bool) -> str:
+    """Write a limit; one beyond all sense is said to be so, and a ratio is never written as nought."""
+    if ratio and 0 < value < 0.5 * 10**-places:
+        return f"under {formats.fixed(10**-places, places)}"
     return "over 1,000" if value > 1000 else formats.fixed(value, places)
 
 
 def _describe(
     data: pd.DataFrame, places: int, unit_text: str, sides: tuple[str, str], reference: float
 ) -> str:
+    ratio = reference == 1
     own, more = data[data["what"] == _STUDY], data[data["what"] != _STUDY]
     parts = []
     for row in rows_of(own.head(30)):
         weight = getattr(row, "weight_percent", float("nan"))
         told = f", weight {weight:.0f}%" if weight == weight else ""
-        interval = formats.span(_figure(row.lower, places), _figure(row.upper, places))
+        interval = formats.span(_figure(row.lower, places, ratio), _figure(row.upper, places, ratio))
         parts.append(f"{row.label}: {formats.fixed(row.estimate, places)} ({interval}){told}")
     text = f"{len(own)} results of studies with intervals, in {unit_text}. {'. '.join(parts)}."
     for row in rows_of(more):
-        interval = formats.span(_figure(row.lower, places), _figure(row.upper, places))
+        interval = formats.span(_figure(row.lower, places, ratio), _figure(row.upper, places, ratio))
         text += (
             f" {row.label[:1].upper()}{row.label[1:]}: {formats.fixed(row.estimate, places)} ({interval})."
         )

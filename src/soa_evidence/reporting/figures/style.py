@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from soa_evidence.reporting import safe
+from soa_evidence.reporting.figures import layout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,6 +95,9 @@ class Size:
 SIZES = (Size(name="wide", width=680, letters=70), Size(name="narrow", width=360, letters=42))
 TEXT = 14.5
 SMALL = 13
+TINY = 12.5  # nothing smaller: 12 CSS pixels on a phone, whose screen is a little narrower than the canvas
+
+_HEAD_LINES, _HEAD_LINE = 3, 17.0
 
 #: Draws one figure on a canvas of a size.
 Draw = Callable[["Canvas", Size], None]
@@ -158,10 +163,11 @@ def render(draw: Draw, *, id: str, height: Callable[[Size], float], synthetic: b
             canvas = Canvas(figsize=(size.width / 72, height(size) / 72), dpi=72)
             FigureCanvasSVG(canvas)
             draw(canvas, size)
+            box = layout.settle(canvas, size.width)
             if synthetic:
                 _stamp(canvas, size)
             sheet = io.StringIO()
-            canvas.savefig(sheet, format="svg", metadata={"Date": None})
+            canvas.savefig(sheet, format="svg", metadata={"Date": None}, bbox_inches=box)
         drawn[size.name] = _inert(sheet.getvalue(), f"{id}-{size.name}")
     return drawn
 
@@ -206,7 +212,7 @@ def axis(axes: Axes, *, label: str = "", left: bool = False) -> None:
     """Give axes the house look: light vertical grid, no frame, the unit beneath."""
     axes.grid(axis="y" if left else "x", color=GRID, linewidth=1, zorder=0)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=SMALL, pad=5)
+    axes.tick_params(labelsize=SMALL, pad=6)
     if label and left:
         axes.set_ylabel(label, fontsize=SMALL)
     elif label:
@@ -214,15 +220,58 @@ def axis(axes: Axes, *, label: str = "", left: bool = False) -> None:
 
 
 def row_head(axes: Axes, at: float, name: str, value: str, size: Size) -> None:
-    """Write a row's name at the left and its value at the right, above the row's mark."""
+    """Write a row's name at the left, in lines where long, and its value at the right, above its mark."""
     from matplotlib.transforms import blended_transform_factory
 
     place = blended_transform_factory(axes.transAxes, axes.transData)
     paper = {"facecolor": "#ffffff", "edgecolor": "none", "pad": 2}
-    shown = safe.shorten(name, max(10, size.letters - len(value)))
     both: dict[str, Any] = {"transform": place, "fontsize": SMALL if size.narrow else TEXT, "va": "center"}
-    axes.text(0, at, shown, fontweight="bold", bbox=paper, zorder=6, **both)
+    shown = "\n".join(head_lines(name, value, size))
+    axes.text(0, at, shown, fontweight="bold", bbox=paper, zorder=6, linespacing=1.15, **both)
     axes.text(1, at, value, ha="right", bbox=paper, zorder=6, **both)
+
+
+def head_lines(name: str, value: str, size: Size) -> list[str]:
+    """Return a row's name in the lines that fit beside its value; one without end is cut."""
+    return wrapped(name, max(12, size.letters - len(value)), most=_HEAD_LINES)
+
+
+def head_room(heads: Iterable[tuple[str, str]], size: Size) -> float:
+    """Return the pixels that each row needs beyond one line, for rows of (name, value)."""
+    return _HEAD_LINE * (max((len(head_lines(*head, size)) for head in heads), default=1) - 1)
+
+
+def wrapped(text: object, letters: int, *, most: int = 2) -> list[str]:
+    """Return a text in at most `most` lines of about `letters`, the last cut short where it does not fit."""
+    told = safe.clean(text).replace(">=", "≥").replace("<=", "≤")
+    lines = textwrap.wrap(told, letters)
+    if len(lines) > most:
+        lines[most - 1] = safe.shorten(" ".join(lines[most - 1 :]), letters)
+    return lines[:most] or [""]
+
+
+def above(axes: Axes, text: str, size: Size, *, gap: float = 12) -> float:
+    """Write what the vertical axis shows above it, from the canvas's left edge; return its height."""
+    lines = wrapped(text, size.letters + 3, most=3)
+    edge = axes.get_position().x0 * size.width
+    axes.annotate(
+        "\n".join(lines), xy=(0, 1), xycoords="axes fraction", xytext=(8 - edge, gap),
+        textcoords="offset points", va="bottom", fontsize=SMALL, color=MUTED,
+    )  # fmt: skip
+    return gap + _HEAD_LINE * len(lines)
+
+
+def sides(axes: Axes, both: tuple[str, str]) -> None:
+    """Say beneath the axis what lies to its left and right, in two lines where one does not hold both."""
+    across = axes.get_position().width * axes.figure.get_figwidth() * 72
+    most = int(across / 8.8) - 2
+    left, right = (safe.shorten(text, most) for text in both)
+    down = 18 if len(left) + len(right) + 2 > most else 0
+    for text, ha, x, drop in ((f"← {left}", "left", 0.0, 0), (f"{right} →", "right", 1.0, down)):
+        axes.annotate(
+            text, xy=(x, 0), xytext=(0, -58 - drop), textcoords="offset points", xycoords="axes fraction",
+            ha=ha, va="center", fontsize=SMALL, weight="bold", label=layout.BELOW,
+        )  # fmt: skip
 
 
 def bar(axes: Axes, lower: float, upper: float, at: float, hue: str, *, width: float = 4) -> None:
@@ -278,8 +327,12 @@ def legend(canvas: Canvas, groups: Iterable[object], *, top: float, left: float 
     axes = canvas.add_axes((left, 1 - top / height, 1 - left, 22 / height))
     axes.set(xlim=(0, width * (1 - left)), ylim=(0, 1), xticks=[], yticks=[])
     at = 8.0
-    present = {mark_of(group).family for group in groups}
+    names = {str(group).lower() for group in groups}
+    present = {mark_of(name).family for name in names}
+    # elsewhere than in England a general hospital is no hospital of the NHS
+    abroad = not any(word in name for name in names for word in ("nhs", "acute", "teaching"))
     for mark in (mark for mark in (SPECIALIST, GENERAL, INDEPENDENT, OTHER) if mark.family in present):
         dot(axes, at, 0.5, mark, scale=0.8)
-        axes.text(at + 11, 0.5, mark.label, fontsize=SMALL, va="center", color=MUTED)
-        at += 32 + 7.6 * len(mark.label)
+        label = mark.label.removeprefix("NHS ") if abroad else mark.label
+        axes.text(at + 11, 0.5, label, fontsize=SMALL, va="center", color=MUTED)
+        at += 32 + 7.6 * len(label)

@@ -124,10 +124,10 @@ def _draw_risk(
     longest = max(len(formats.fixed(float(value), 0)) for value in table.to_numpy().ravel())
     wide = longest * _DIGIT + _BETWEEN
     times = spaced(list(table.columns), lines.horizon * wide / (box.width * size.width))
-    text = {"fontsize": 12 if size.narrow else style.SMALL, "va": "center"}
+    text = {"fontsize": style.TINY if size.narrow else style.SMALL, "va": "center"}
     for at, line in enumerate(lines.lines):
         y = _RISK_HEAD + _ROW * (2 if size.narrow else 1) * at
-        place, name = ((0, y), line.label) if size.narrow else ((1, y), safe.shorten(line.label, 21))
+        place, name = ((0, y), line.label) if size.narrow else ((1, y), safe.shorten(line.label, 22))
         shift = (0, 0) if size.narrow else (28, 0)
         axes.annotate(
             safe.shorten(name, 40),

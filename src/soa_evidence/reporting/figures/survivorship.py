@@ -169,7 +169,7 @@ def _names(axes: Any, every: pd.DataFrame, size: style.Size) -> None:
             beside,
             place,
             safe.shorten(row.label, 17 if size.narrow else 26),
-            fontsize=12 if size.narrow else style.SMALL,
+            fontsize=style.TINY if size.narrow else style.SMALL,
             color=hue,
             va="center",
             fontweight="bold" if hue == _NEW else "normal",

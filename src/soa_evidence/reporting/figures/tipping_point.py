@@ -17,6 +17,8 @@ __all__ = ["tipping_point"]
 
 _HEIGHT = 440
 #: What an interval says of the specialist units' events, its colour, and its words.
+#: Case-mix factors whose columns are named in fewer words than a reader needs.
+_FACTORS = {"age_band": "age", "oxford_pre_band": "joint score before", "comorbidities": "other conditions"}
 _SAYS = (
     ("lower", "#cfe3f3", "fewer"),
     ("cannot tell", "#f3f4f7", "cannot tell"),
@@ -31,7 +33,7 @@ def tipping_point(
     title: str | Sentence,
     subtitle: str,
     benchmarks: pd.DataFrame | None = None,
-    imbalance_text: str = "more of the specialist units' patients severe than of others', in 100",
+    imbalance_text: str = "extra severe patients in every 100 at the specialist units",
     ratio_text: str = "risk of a severe patient, times that of others",
     group_text: str = "events at the specialist units",
     synthetic: bool = False,
@@ -58,6 +60,7 @@ def tipping_point(
         marks = require_columns(
             benchmarks, ("label", "risk_ratio", "imbalance"), figure=id, what="benchmarks"
         )
+        marks["label"] = marks["label"].map(_in_words)
     grid = {
         name: data.sort_values(["risk_ratio", "imbalance"])[name].to_numpy().reshape(len(ratios), len(steps))
         for name in numeric[2:]
@@ -78,6 +81,12 @@ def tipping_point(
     )
 
 
+def _in_words(label: str) -> str:
+    """Return a recorded level, "age_band: under 50", as a reader knows it."""
+    factor, colon, level = label.partition(": ")
+    return f"{_FACTORS.get(factor, factor.replace('_', ' '))}{colon}{level}"
+
+
 def _draw(
     canvas: Any,
     size: style.Size,
@@ -90,10 +99,15 @@ def _draw(
     group_text: str,
 ) -> None:
     width = size.width
-    axes = canvas.add_axes((40 / width, 76 / _HEIGHT, 1 - 52 / width, 1 - 166 / _HEIGHT))
+    lines = len(style.wrapped(f"{group_text}, at the same severity:", size.letters + 3, most=3))
+    head = (
+        (86 if size.narrow else 66) + 17 * lines + 17 * (len(style.wrapped(ratio_text, size.letters + 3)) - 1)
+    )
+    axes = canvas.add_axes((40 / width, 76 / _HEIGHT, 1 - 52 / width, 1 - (76 + head) / _HEIGHT))
     style.axis(axes)
     axes.set_xlim(percent[0], percent[-1])
     axes.set_ylim(1.0, ratios[-1])
+    axes.set_facecolor(_SAYS[1][1])
     # At a risk ratio of 1 nothing is hidden, whatever the imbalance: the surface begins at what was observed.
     middle = int(np.abs(percent).argmin())
     rows = np.concatenate([[1.0], ratios])
@@ -108,33 +122,29 @@ def _draw(
     axes.axvline(0, color=style.MUTED, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
     if marks is not None:
         _benchmarks(axes, size, marks, percent, ratios)
-    words = [imbalance_text] if not size.narrow else _halves(imbalance_text)
-    axes.set_xlabel("\n".join(words), fontsize=style.SMALL, labelpad=6)
-    canvas.text(8 / width, 1 - 78 / _HEIGHT, ratio_text, fontsize=style.SMALL, color=style.MUTED)
+    axes.set_xlabel(imbalance_text, fontsize=style.SMALL, labelpad=6)
+    style.above(axes, ratio_text, size, gap=8)
     _legend(canvas, size, group_text, marks is not None)
     axes.locator_params(axis="x", nbins=5 if size.narrow else 9)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", "−") if value else "0")
 
 
 def _legend(canvas: Any, size: style.Size, group_text: str, marked: bool) -> None:
-    width = size.width
-    canvas.text(8 / width, 1 - 18 / _HEIGHT, f"{group_text}, at the same severity:", fontsize=style.SMALL)
+    width, lines = size.width, style.wrapped(f"{group_text}, at the same severity:", size.letters + 3, most=3)
+    down = 18.0
+    for line in lines:
+        canvas.text(8 / width, 1 - down / _HEIGHT, line, fontsize=style.SMALL)
+        down += 17
     left = 8.0
     for _, hue, word in _SAYS:
-        box = canvas.add_axes((left / width, 1 - 44 / _HEIGHT, 18 / width, 14 / _HEIGHT))
+        box = canvas.add_axes((left / width, 1 - (down + 9) / _HEIGHT, 18 / width, 14 / _HEIGHT))
         box.set(xticks=[], yticks=[], facecolor=hue)
         box.patch.set_visible(True)
-        canvas.text((left + 24) / width, 1 - 42 / _HEIGHT, word, fontsize=style.SMALL)
+        canvas.text((left + 24) / width, 1 - (down + 7) / _HEIGHT, word, fontsize=style.SMALL)
         left += 46 + 8.0 * len(word)
     more = "— no difference" + ("   ○ recorded" if marked else "")
-    place = (left, 42) if not size.narrow else (8.0, 61)
+    place = (left, down + 7) if not size.narrow else (8.0, down + 26)
     canvas.text(place[0] / width, 1 - place[1] / _HEIGHT, more, fontsize=style.SMALL)
-
-
-def _halves(text: str) -> list[str]:
-    words = text.split()
-    middle = min(range(1, len(words)), key=lambda at: abs(len(" ".join(words[:at])) - len(text) / 2))
-    return [" ".join(words[:middle]), " ".join(words[middle:])]
 
 
 def _benchmarks(axes: Any, size: style.Size, marks: pd.DataFrame, percent: Any, ratios: Any) -> None:
@@ -144,6 +154,7 @@ def _benchmarks(axes: Any, size: style.Size, marks: pd.DataFrame, percent: Any, 
     axes.plot(
         100 * inside["imbalance"], inside["risk_ratio"], linestyle="none", marker="o", markersize=7,
         markerfacecolor="#ffffff", markeredgecolor=style.SPECIALIST.hue, markeredgewidth=1.8, zorder=5,
+        clip_on=False,
     )  # fmt: skip
     # Only the three that could do most are named; the table has them all.
     strength = (inside["risk_ratio"] - 1) * inside["imbalance"].abs()
@@ -156,7 +167,7 @@ def _benchmarks(axes: Any, size: style.Size, marks: pd.DataFrame, percent: Any, 
         axes.annotate(
             safe.shorten(row.label, 26 if size.narrow else 40), (100 * row.imbalance, row.risk_ratio),
             xytext=(-8 if left else 8, 4), textcoords="offset points", ha="right" if left else "left",
-            fontsize=12, zorder=6,
+            fontsize=style.TINY, zorder=6,
             bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 0.5, "alpha": 0.75},
         )  # fmt: skip
 

@@ -67,23 +67,33 @@ def tornado(
         subtitle=subtitle,
         description=f"{unit_text}, with each input at its lower and its upper limit. {said}.",
         frame=data,
-        height=lambda _: _TOP + _ROW * len(shown) + _BOTTOM,
+        height=lambda size: _height(shown, decimals, size),
         synthetic=synthetic,
     )
 
 
+def _head(row: Any, decimals: int) -> tuple[str, str]:
+    """Return a bar's name and its ends, the lower first as they lie on the axis."""
+    ends = (formats.fixed(value, decimals) for value in sorted((row.at_low, row.at_high)))
+    return f"{safe.clean(row.label)} · {row.kind}", formats.span(*ends)
+
+
+def _height(shown: pd.DataFrame, decimals: int, size: style.Size) -> float:
+    heads = [_head(row, decimals) for row in rows_of(shown)]
+    return _TOP + (_ROW + style.head_room(heads, size)) * len(shown) + _BOTTOM
+
+
 def _draw(canvas: Any, size: style.Size, shown: pd.DataFrame, unit_text: str, decimals: int) -> None:
-    height = _TOP + _ROW * len(shown) + _BOTTOM
+    height = _height(shown, decimals, size)
     axes = canvas.add_axes((0.02, _BOTTOM / height, 0.96, 1 - (_BOTTOM + _TOP) / height))
     style.margins(axes, [*shown["at_low"], *shown["at_high"], *shown["centre"], 0.0])
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_yticks([])
-    style.axis(axes, label=unit_text)
+    style.axis(axes, label=f"{unit_text} (solid line: every input at its centre)")
     axes.locator_params(axis="x", nbins=4 if size.narrow else 7)
     style.thousands(axes.xaxis)
     for at, row in enumerate(rows_of(shown)):
-        limits = formats.span(formats.fixed(row.at_low, decimals), formats.fixed(row.at_high, decimals))
-        style.row_head(axes, at - 0.25, f"{safe.clean(row.label)} · {row.kind}", limits, size)
+        style.row_head(axes, at - 0.25, *_head(row, decimals), size)
         axes.plot([row.at_low, row.at_high], [at + 0.18] * 2, color=_HUES[row.kind], linewidth=9, zorder=3,
                   solid_capstyle="butt")  # fmt: skip
     axes.axvline(float(shown["centre"].iloc[0]), color=style.INK, linewidth=1.2, zorder=2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import numpy as np
@@ -83,14 +82,7 @@ def _draw(
     axes = canvas.add_axes((50 / width, 56 / _HEIGHT, 1 - 66 / width, 1 - 116 / _HEIGHT))
     style.axis(axes, left=True)
     style.axis(axes, label=volume_text)
-    axes.text(
-        0,
-        1.06,
-        textwrap.fill(unit_text, size.letters),
-        transform=axes.transAxes,
-        fontsize=style.SMALL,
-        color=style.MUTED,
-    )
+    style.above(axes, unit_text, size, gap=28 if cut is not None else 8)
     axes.set_xscale("log")
     low, high = float(dots["volume"].min()) * 0.9, float(dots["volume"].max()) * 1.1
     axes.set_xlim(low, high)
