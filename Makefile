@@ -61,6 +61,9 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.units_volume
 	$(RUN)/python -m tests.calibration.programmes
 	$(RUN)/python -m tests.calibration.units_spread
+	$(RUN)/python -m tests.calibration.units_variation
+	$(RUN)/python -m tests.calibration.units_areas
+	$(RUN)/python -m tests.calibration.pathways_waiting
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/
 	$(RUN)/python -m benchmarks.run

@@ -157,7 +157,7 @@ def test_a_table_writes_limits_that_differ_so_that_they_do_and_none_once():
     html = reporting.table(rows, id="t", title="T", decimals={"estimate": 0}).bundle()["text/html"]
     assert re.findall(r'<td class="figure">([^<]*)</td>', html) == [
         "0",
-        "0.004 (0.002 to 0.007)",
+        "0.00 (0.00 to 0.01)",
         "40 (30 to 55)",
     ]
     assert 'class="brief"' not in html
