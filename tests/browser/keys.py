@@ -14,7 +14,7 @@ def focused(browser):
     return browser.switch_to.active_element
 
 
-def tab_to(browser, wanted, most=80):
+def tab_to(browser, wanted, most=160):
     """Press Tab until an element that matches has the focus."""
     from selenium.webdriver import Keys
 

@@ -83,9 +83,12 @@ def test_bins_that_do_not_fit_are_refused(asked, message):
         counted([10], [1], [0.1], **asked)
 
 
-def test_no_result_and_a_score_are_refused():
-    with pytest.raises(InputError, match="results is empty"):
+def test_scores_are_left_out_and_nothing_else_is_refused():
+    with pytest.raises(InputError, match="None of 0 results is of a yes/no outcome; expected at least one"):
         variation.bins({})
     score = variation.Score(label="gain", patients="n", total="t", squares="s", unit="points")
-    with pytest.raises(InputError, match="'hip: gain' is a score; only yes/no outcomes"):
-        variation.bins({"hip: gain": result([10], [1], [0.1], outcome=score)})
+    gain = {"hip: gain": result([10], [1], [0.1], outcome=score)}
+    with pytest.raises(InputError, match="None of 1 results is of a yes/no outcome"):
+        variation.bins(gain)
+    both = variation.bins(gain | {"hip: readmission": result([10], [1], [0.1])})
+    assert set(both["outcome"]) == {"readmission"}

@@ -41,7 +41,7 @@ def bins(
     Parameters
     ----------
     results
-        By name, "operation: outcome", as `variation.table` takes them; of yes/no outcomes.
+        By name, "operation: outcome", as `variation.table` takes them; those of scores are left out.
     width_per_1000
         Width of a bin, events per 1,000 patients, above 0.
     most_per_1000
@@ -57,10 +57,14 @@ def bins(
     Raises
     ------
     InputError
-        When there is no result, one is of a score, or the widths do not fit.
+        When there is no result of a yes/no outcome, or the widths do not fit.
     """
-    if not results:
-        raise InputError("results is empty; give at least one result of units.variation.fit.")
+    counted = {name: one for name, one in results.items() if isinstance(one.outcome, Events)}
+    if not counted:
+        raise InputError(
+            f"None of {len(results)} results is of a yes/no outcome; expected at least one result of "
+            "units.variation.fit with Events."
+        )
     many = most_per_1000 / width_per_1000 if width_per_1000 > 0 else 0.0
     if not (many >= 1 and float(many).is_integer() and most_per_1000 <= 1000):
         raise InputError(
@@ -69,9 +73,7 @@ def bins(
         )
     edges = np.arange(int(many) + 1, dtype=np.float64) * np.float64(width_per_1000)
     found = []
-    for name, result in results.items():
-        if not isinstance(result.outcome, Events):
-            raise InputError(f"'{name}' is a score; only yes/no outcomes are counted by their rate.")
+    for name, result in counted.items():
         operation, _, outcome = name.rpartition(": ")
         seen, by_chance = _counted(result.units, edges)
         found.append(
