@@ -81,7 +81,7 @@ def take(
 ) -> Fingerprint:
     """Hash the notebook, parameters, library, evidence, environment, entry and feeders of `report`.
 
-    `known` remembers hashes of packages and feeders where many reports are taken at one moment.
+    `known` remembers hashes of packages, feeders and what notebooks run where many are taken at one moment.
     """
     known = {} if known is None else known
 
@@ -90,10 +90,11 @@ def take(
             known[folder] = made(folder)
         return known[folder]
 
+    notebook = project.notebook(report.notebook)
     parts = {
-        "notebook": _file(project.notebook(report.notebook)),
+        "notebook": _file(notebook),
         "parameters": digest(own_data.told(report.values, report.own)),
-        "library": library.run_by(project.notebook(report.notebook)),
+        "library": once(notebook, library.run_by),
         "publishing": library.publishing,
         "environment": _file(project.lock),
         "entry": digest([report.meta, list(report.evidence), list(report.after)]),

@@ -3,8 +3,8 @@
 suppressPackageStartupMessages({library(jsonlite); library(mgcv)})
 here <- "tests/reference/published_decisions"
 save <- function(frame, name) {
-  to <- gzfile(file.path(here, paste0(name, ".csv.gz")), "w")
-  write.csv(format(frame, digits = 10, scientific = FALSE, trim = TRUE), to, row.names = FALSE, quote = FALSE); close(to)
+  shown <- format(frame, digits = 10, scientific = FALSE, trim = TRUE)
+  write.csv(shown, file.path(here, paste0(name, ".csv")), row.names = FALSE, quote = FALSE)
 }
 
 # 1. The normal example of voi's overview: effect N(1, 1), cost N(0, 2), 10,000 draws from seed 1

@@ -44,7 +44,7 @@ def outcomes(cost, effect, names):
 
 @pytest.fixture(scope="module")
 def normal():
-    return pd.read_csv(HERE / "voi_normal.csv.gz")
+    return pd.read_csv(HERE / "voi_normal.csv")
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ HESIM = {
 
 @pytest.fixture(scope="module")
 def groups():
-    drawn = pd.read_csv(HERE / "hesim.csv.gz")
+    drawn = pd.read_csv(HERE / "hesim.csv")
     names = ["s1", "s2", "s3"]
     return {
         g: outcomes(drawn[[f"cost_{s}_{g}" for s in names]], drawn[[f"qaly_{s}_{g}" for s in names]], names)

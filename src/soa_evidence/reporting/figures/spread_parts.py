@@ -27,6 +27,7 @@ def spread_parts(
     id: str,
     title: str | Sentence,
     subtitle: str,
+    axis_text: str = "share of the observed variance between units",
     synthetic: bool = False,
 ) -> Figure:
     """Draw parts of a whole as stacked bars, one panel a group.
@@ -37,6 +38,8 @@ def spread_parts(
         Shares; each row's parts add up to 1. Parts below 0 are drawn to the left of 0.
     parts
         The columns of the parts, from the left.
+    axis_text
+        What the whole is, under the axis.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def spread_parts(
         return legend + 52 + _PANEL_HEAD * len(groups) + _ROW * len(data)
 
     def draw(canvas: Any, size: style.Size) -> None:
-        _draw(canvas, size, data, parts, groups)
+        _draw(canvas, size, data, parts, groups, axis_text)
 
     return make(
         draw,
@@ -77,7 +80,9 @@ def spread_parts(
     )
 
 
-def _draw(canvas: Any, size: style.Size, data: pd.DataFrame, parts: list[str], groups: list[str]) -> None:
+def _draw(
+    canvas: Any, size: style.Size, data: pd.DataFrame, parts: list[str], groups: list[str], axis_text: str
+) -> None:
     tall = canvas.get_figheight() * 72
     legend = 26 * (len(parts) if size.narrow else 1)
     axes = canvas.add_axes((0.012, 50 / tall, 0.976, 1 - (50 + legend) / tall))
@@ -86,7 +91,7 @@ def _draw(canvas: Any, size: style.Size, data: pd.DataFrame, parts: list[str], g
     axes.set(xlim=(least - 0.005, 1 - least + 0.005), ylim=(rows, 0), yticks=[])
     ticks = [0, 0.5, 1] if size.narrow else [0, 0.25, 0.5, 0.75, 1]
     axes.set_xticks(ticks, [formats.percent(tick, 0) for tick in ticks])
-    style.axis(axes, label="share of the observed variance between units")
+    style.axis(axes, label=axis_text)
     y = 0.0
     for group in groups:
         axes.text(0, y + _PANEL_HEAD / 2 + 4, group, fontsize=style.TEXT, va="center", fontweight="bold")

@@ -263,7 +263,7 @@ def above(axes: Axes, text: str, size: Size, *, gap: float = 12) -> float:
 
 def sides(axes: Axes, both: tuple[str, str]) -> None:
     """Say beneath the axis what lies to its left and right, in two lines where one does not hold both."""
-    across = axes.get_position().width * axes.figure.get_figwidth() * 72
+    across = axes.get_window_extent().width / axes.figure.dpi * 72
     most = int(across / 8.8) - 2
     left, right = (safe.shorten(text, most) for text in both)
     down = 18 if len(left) + len(right) + 2 > most else 0
