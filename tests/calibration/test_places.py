@@ -1,6 +1,7 @@
 """Committed studies that place a truth among draws: whole, made of their places, within simulation error."""
 
 import logging
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -42,8 +43,7 @@ BAYESIAN = [name for name in STUDIES if name not in ("units_areas", "pathways_wa
 
 @pytest.fixture(scope="module")
 def read():
-    kept = {name: replicates.read(name) for name in STUDIES}
-    return kept.__getitem__
+    return cache(replicates.read)
 
 
 @pytest.mark.parametrize("name", list(STUDIES))

@@ -28,7 +28,7 @@ from soa_evidence.units import joint_draws
 from tests.calibration import replicates
 
 NAME, SEED = "units_joint", 41_000_000
-REPLICATES = {"priors": 300, "no difference": 100, "specialists better": 100}
+REPLICATES = {"priors": 480, "no difference": 100, "specialists better": 100}
 GROUPS = np.repeat([0, 1, 2], [3, 7, 6])
 PATIENTS = np.where(GROUPS == 0, 300, 90)
 SETTINGS = Settings(draws=300, tune=250, chains=2)

@@ -26,7 +26,7 @@ sys.path.append(str(Path(__file__).parents[1] / "unit"))
 from spread_toys import COLUMNS, world
 
 NAME, SEED = "units_spread", 50_000
-REPLICATES = {"priors": 300, "constant": 100, "falling": 100}
+REPLICATES = {"priors": 300, "constant": 100, "falling": 80}
 UNITS, YEARS, SD, DRAWS = 60, 8, 8.0, 800
 SPREADS = {"constant": np.ones(YEARS), "falling": np.exp(-0.06 * np.arange(YEARS))}
 PATTERN = {"constant": "no change", "falling": "narrower throughout"}
