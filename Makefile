@@ -11,6 +11,8 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 export UV_PROJECT_ENVIRONMENT := $(VENV)
+# What Python has compiled is kept beside it, wherever it came from: else every process compiles all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help reports profiles briefing test lab lint check calibrate bench lock clean
 
@@ -59,6 +61,9 @@ calibrate: $(STAMP) ## Slow: coverage and simulation-based calibration, tables i
 	$(RUN)/python -m tests.calibration.units_volume
 	$(RUN)/python -m tests.calibration.programmes
 	$(RUN)/python -m tests.calibration.units_spread
+	$(RUN)/python -m tests.calibration.units_variation
+	$(RUN)/python -m tests.calibration.units_areas
+	$(RUN)/python -m tests.calibration.pathways_waiting
 
 bench: $(STAMP) ## Slow: side-by-side speed, tables into benchmarks/
 	$(RUN)/python -m benchmarks.run

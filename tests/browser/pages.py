@@ -19,7 +19,7 @@ HOSTILE = (
     "<script>window.hacked = 1</script> Infirmary",
     '"><img src=x onerror="window.hacked = 2">',
     '=HYPERLINK("https://example.org","Hospital")',
-    "Pneumono" + "ultramicroscopic" * 12,
+    "Pneumono" + "ultramicroscopic" * 19,
     "\u202esuorf\u202c General \u2066isolate",
     "مستشفى العظام בית חולים",
     "🏥🦴 Hospital 👩🏽‍⚕️",
@@ -95,9 +95,29 @@ def executed(shift=0.0):
                 "picture",
             ),
             shown(reporting.table(units, id="units", title="Every <unit>", fold=False)),
+            *map(shown, hostile_figures(units)),
             text("## Sources and run record\n\nFrom published data."),
         ]
     )
+
+
+def hostile_figures(units):
+    """Figures that write the names of hospitals and the titles of studies, each with all hostile ones."""
+    at = range(1, len(units) + 1)
+    names = units.rename(columns={"hospital": "label"}).assign(
+        group="specialist orthopaedic", volume=[100 * i for i in at], rank_lower=at, rank_upper=len(units)
+    )
+    words = {"title": "Names of any kind", "subtitle": "What others call them, as they are"}
+    yield figures.caterpillar(names, id="order", unit_text="per 1,000", highlight=HOSTILE[:4], **words)
+    yield figures.funnel(
+        names, pd.DataFrame({"volume": [1, 900], "lower": [2.0, 3], "upper": [8.0, 6]}), id="funnel",
+        reference=5.0, reference_label="all", volume_text="patients", unit_text="per 1,000",
+        highlight=HOSTILE[4:6], **words,
+    )  # fmt: skip
+    yield figures.study_forest(
+        names[["label", "estimate", "lower", "upper"]].assign(lower=lambda f: f["lower"] + 0.5), id="studies",
+        ratio=True, unit_text="odds ratio", sides=(HOSTILE[0], HOSTILE[5]), **words,
+    )  # fmt: skip
 
 
 def shown(thing, *tags):

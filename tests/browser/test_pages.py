@@ -29,7 +29,7 @@ from soa_evidence.publish import briefing
 KINDS = ("page", "withheld", "index", "claims", "changes")
 WIDTHS = (1200, 390)
 #: Of the set-up site; a real report is longer.
-MOST_SIDES = 6
+MOST_SIDES = 9
 #: Nobody should need a glass to read the briefing on paper; a rounding of the printer's aside.
 SMALLEST_POINTS = 8.99
 

@@ -1,20 +1,20 @@
 """Is `units.joint` calibrated? Every parameter drawn from the priors, data from the parameters, the model
-fitted.
+fitted; and classes that do not differ, or of which one is better in all outcomes.
 
-Run: ``python -m tests.calibration.units_joint``; writes units_joint_ranks.csv and units_joint_calibration.csv
-beside it (minutes). Three outcomes of 16 units in three classes, one of three large units: two yes/no with
-exact
-binomial likelihoods, one score; sampling errors of the score are known. Levels are drawn about -2 (12 % of
-patients), so that units with no event occur and units with none at all of either do not rule.
+Three outcomes of 16 units in three classes, one of three large units: two yes/no with exact binomial
+likelihoods, one score; sampling errors of the score are known. Levels are drawn about -2 (12 % of patients),
+so that units with no event occur and units with none at all of either do not rule. Files: see `replicates`.
 
-If draws are from the posterior, the rank of the truth among them is uniform (Talts et al. 2018, arXiv
+    python -m tests.calibration.units_joint
+
+If draws are from the posterior, the place of the truth among them is uniform (Talts et al. 2018, arXiv
 1804.06788).
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,16 +25,29 @@ from soa_evidence import priors
 from soa_evidence.priors.normal import Normal
 from soa_evidence.sampling import Settings
 from soa_evidence.units import joint_draws
+from tests.calibration import replicates
 
-REPLICATES = 300
-SEED = 41000
+NAME, SEED = "units_joint", 41_000_000
+REPLICATES = {"priors": 300, "no difference": 100, "specialists better": 100}
 GROUPS = np.repeat([0, 1, 2], [3, 7, 6])
 PATIENTS = np.where(GROUPS == 0, 300, 90)
-SETTINGS = Settings(draws=250, tune=250, chains=2)
-KEPT = 99  # draws that the truth is ranked among, thinned to be nearly independent
+SETTINGS = Settings(draws=300, tune=250, chains=2)
+THIN = 12
 CHOSEN = replace(priors.joint(), common=Normal(mean=-2.0, sd=0.5, because="as rare as complications"))
-HERE = Path(__file__).parent
 K, NU = 3, 2.0
+#: Of units, where the truth is fixed: standard deviations of the three outcomes, and their correlations.
+SPREADS = np.array([0.3, 0.3, 0.15])
+TOGETHER = np.array([[1.0, 0.4, -0.3], [0.4, 1.0, -0.3], [-0.3, -0.3, 1.0]])
+LIFT = np.array([-0.4, -0.4, 0.2])  # of the class of three, where it is better
+
+
+def fixed(study: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Classes alike, or the first better in everything; only units are drawn."""
+    sigma = TOGETHER * np.outer(SPREADS, SPREADS)
+    mean = np.tile([-2.0, -2.0, 0.0], (3, 1))
+    mean[0] += LIFT if study == "specialists better" else 0.0
+    noise = rng.multivariate_normal(np.zeros(K), sigma, len(GROUPS))
+    return {"sigma": sigma, "mean": mean, "ratio": np.ones((3, K)), "level": mean[GROUPS] + noise}
 
 
 def parameters(rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -98,54 +111,29 @@ def quantities(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def one(at: int) -> list[dict[str, object]]:
-    """Rank and coverage of one replicate."""
-    rng = np.random.default_rng([SEED, at])
-    truth = parameters(rng)
-    drawn = joint_draws.draw(data(truth, rng), CHOSEN, settings=SETTINGS, seed=SEED + at)
+def one(study: str, seed: int) -> dict[str, float]:
+    """Places of the truth of one replicate, and the probability that the first class is better."""
+    rng = np.random.default_rng(seed)
+    truth = parameters(rng) if study == "priors" else fixed(study, rng)
+    drawn = joint_draws.draw(data(truth, rng), CHOSEN, settings=SETTINGS, seed=seed, thin=THIN)
     found = quantities(
         {"sigma": drawn.covariance, "mean": drawn.class_level, "ratio": drawn.relative, "level": drawn.level}
     )
     told = quantities(truth)
-    rows = []
-    keep = np.linspace(0, len(drawn.level) - 1, KEPT).astype(int)
-    for name, draws in found.items():
-        low, high = np.quantile(draws, [0.025, 0.975])
-        rows.append(
-            {
-                "replicate": at,
-                "quantity": name,
-                "rank": int((draws[keep] < told[name]).sum()),
-                "covered": bool(low <= told[name] <= high),
-            }
-        )
-    return rows
+    places = {name: replicates.place(draws, float(told[name])) for name, draws in found.items()}
+    turned = {f"class difference, outcome {o + 1}": (-1, -1, 1)[o] for o in range(K)} | {
+        "average advantage": 1
+    }
+    for name, sign in turned.items():
+        places[replicates.BETTER + name] = float((sign * found[name] > 0).mean())
+    unsound = any(check.verdict == "fail" for check in drawn.checks)
+    return places | {replicates.UNSOUND: float(unsound)}
 
 
-def summary(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Coverage of 95 % intervals and a chi-square test of uniform ranks, per quantity."""
-    rows = []
-    for name, own in ranks.groupby("quantity", sort=False):
-        counts = np.histogram(own["rank"], bins=10, range=(0, KEPT + 1))[0]
-        covered = own["covered"].mean()
-        rows.append(
-            {
-                "quantity": name,
-                "replicates": len(own),
-                "coverage": covered,
-                "simulation_error": np.sqrt(0.95 * 0.05 / len(own)),
-                "p_uniform": stats.chisquare(counts).pvalue,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def main() -> None:
-    """Run the study and write both tables."""
-    ranks = pd.DataFrame([row for at in range(REPLICATES) for row in one(at)])
-    ranks.to_csv(HERE / "units_joint_ranks.csv", index=False)
-    summary(ranks).round(4).to_csv(HERE / "units_joint_calibration.csv", index=False)
+def main(share: float = 1.0) -> pd.DataFrame:
+    """Run all studies and write the table."""
+    return replicates.run(NAME, REPLICATES, one, seed=SEED, share=share)
 
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.write(main(replicates.share_asked(sys.argv)).to_string() + "\n")

@@ -1,69 +1,60 @@
 """Simulation-based calibration of `units.poisson`: with periods, and with counts cut off below eleven.
 
-Every parameter is drawn from the default priors, data are made from it, and the truth is ranked among the
-draws. Where counts are cut off, each unit is made anew until its count could be published: what the model
-says is how counts are, given that they were seen. Writes `units_poisson_calibration.csv` (the table) and
-`units_poisson_run.json` (seed, sizes, versions, time).
+Every parameter is drawn from the default priors, data are made from it, and the truth is placed among the
+draws. Where counts are cut off, every unit's level and count are drawn given that its count could be
+published, exactly, however seldom that is: what the model says is how counts are, given that they were seen.
+Two more studies fix the truth: two classes that do not differ, and specialist units with three tenths fewer
+events. Files: see `replicates`.
 
     python -m tests.calibration.units_poisson
 """
 
-import datetime
-import json
-import resource
 import sys
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from soa_evidence.priors import poisson
 from soa_evidence.units.poisson_frame import Counts
 from soa_evidence.units.poisson_posterior import draw
+from tests.calibration import replicates
 
-HERE = Path(__file__).parent
-SEED = 41170
-REPLICATES = 80
-DRAWS, KEPT, BINS, LEVEL = 500, 49, 5, 0.95
+NAME, SEED = "units_poisson", 41_170_000
+REPLICATES = {"periods": 400, "cut off": 400, "no difference": 200, "specialists better": 200}
+DRAWS = 500
 UNITS = {"specialist": 3, "general": 12}
 PERIODS = 3
-STUDIES = {"periods": 0, "cut off": 11}
-TRIES = 3_000_000
+LEAST = {"cut off": 11}
+FIXED = {"no difference": 0.0, "specialists better": float(np.log(0.7))}
+GRID, MOST = 4001, 4000
 
 
 def make(study, rng):
-    """One truth and its counts; None where a unit would hardly ever be seen."""
-    priors, least = poisson(), STUDIES[study]
+    """One truth and its counts."""
+    priors, least = poisson(), LEAST.get(study, 0)
     levels = priors.levels
     common = rng.normal(levels.common.mean, levels.common.sd)
     typical = rng.normal(levels.log_spread.mean, levels.log_spread.sd)
     class_level = rng.normal(common, levels.class_sd, 2)
     log_spread = rng.normal(typical, levels.class_log_spread_sd, 2)
     moved = rng.normal(priors.log_period_spread.mean, priors.log_period_spread.sd)
+    if study in FIXED:
+        class_level, log_spread = np.array([0.0, FIXED[study]]), np.full(2, levels.log_spread.mean)
+        moved = priors.log_period_spread.mean
     group = np.repeat([0, 1], [UNITS["general"], UNITS["specialist"]])
     periods = 1 if least else PERIODS
     # the same for every replicate: what is expected is no part of what is drawn
     due = np.random.default_rng(9).uniform(*((15, 60) if least else (2, 15)), len(group) * periods)
     level, events = np.empty(len(group)), np.empty(len(due))
     for j, g in enumerate(group):
-        for _ in range(TRIES // 10_000 if least else 1):
-            tried = class_level[g] + np.exp(log_spread[g]) * rng.standard_normal(10_000 if least else 1)
-            if least:
-                seen = rng.poisson(due[j] * np.exp(np.minimum(tried, 15)))
-                kept = np.flatnonzero(seen >= least)
-                if len(kept):
-                    level[j], events[j] = tried[kept[0]], seen[kept[0]]
-                    break
-                continue
-            level[j] = tried[0]
-            rows = slice(j * periods, (j + 1) * periods)
-            size = np.exp(-2 * moved)
-            events[rows] = rng.poisson(due[rows] * np.exp(level[j]) * rng.gamma(size, 1 / size, periods))
-        else:
-            if least:
-                return None
+        spread = np.exp(log_spread[g])
+        if least:
+            level[j], events[j] = seen(class_level[g], spread, due[j], least, rng)
+            continue
+        level[j] = rng.normal(class_level[g], spread)
+        rows = slice(j * periods, (j + 1) * periods)
+        size = np.exp(-2 * moved)
+        events[rows] = rng.poisson(due[rows] * np.exp(level[j]) * rng.gamma(size, 1 / size, periods))
     counts = Counts(
         units=tuple(f"u{j:02d}" for j in range(len(group))), groups=("general", "specialist"),
         group_of_unit=group.astype(np.int64), first=(np.arange(len(group) + 1) * periods).astype(np.int64),
@@ -76,6 +67,22 @@ def make(study, rng):
         "level of the first unit": level[0], "level of the last unit": level[-1],
     }  # fmt: skip
     return counts, truth | ({} if least else {"log spread between periods": moved})
+
+
+def seen(middle, spread, due, least, rng):
+    """A level and a count of at least `least`, given that the count is so high."""
+    # The chance of being seen rises at most `least`-fold with the level, which moves it so far at most.
+    at = np.linspace(middle - 9 * spread, middle + 9 * spread + least * spread**2, GRID)
+    log_mass = -0.5 * ((at - middle) / spread) ** 2 + stats.poisson.logsf(least - 1, due * np.exp(at))
+    log_mass = np.where(np.isfinite(log_mass), log_mass, -np.inf)
+    mass = np.exp(log_mass - log_mass.max())
+    level = rng.choice(at, p=mass / mass.sum()) + (rng.random() - 0.5) * (at[1] - at[0])
+    mean = due * np.exp(level)
+    most = max(MOST, int(2 * mean))
+    count = np.arange(least, most)
+    log_p = stats.poisson.logpmf(count, mean)
+    p = np.exp(log_p - log_p.max())
+    return level, rng.choice(count, p=p / p.sum())
 
 
 def drawn(counts, seed):
@@ -92,45 +99,20 @@ def drawn(counts, seed):
     return values, found.check.verdict == "pass"
 
 
-def main():
-    """Run both studies and write the table."""
-    rows, told = [], {}
-    for study in STUDIES:
-        unseen = unsound = 0
-        for replicate in range(REPLICATES):
-            rng = np.random.default_rng([SEED, len(study), replicate])
-            made = make(study, rng)
-            if made is None:
-                unseen += 1
-                continue
-            values, sound = drawn(made[0], replicate)
-            unsound += not sound
-            for name, truth in made[1].items():
-                kept = values[name][:: DRAWS // KEPT][:KEPT]
-                low, high = np.quantile(values[name], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-                rows.append((study, name, int((kept < truth).sum()), bool(low <= truth <= high)))
-        told[study] = {"hardly ever seen, left out": unseen, "draws not sound, kept in": unsound}
-    ranks = pd.DataFrame(rows, columns=["study", "quantity", "rank", "covered"])
-    table = []
-    for (study, name), part in ranks.groupby(["study", "quantity"], sort=False):
-        seen = np.bincount(part["rank"] * BINS // (KEPT + 1), minlength=BINS)
-        table.append(
-            {
-                "study": study, "quantity": name, "replicates": len(part), "covered": part["covered"].mean(),
-                "covered_error": np.sqrt(LEVEL * (1 - LEVEL) / len(part)),
-                "uniform_p": stats.chisquare(seen).pvalue, "mean_rank": part["rank"].mean() / KEPT,
-            }
-        )  # fmt: skip
-    pd.DataFrame(table).round(4).to_csv(HERE / "units_poisson_calibration.csv", index=False)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    record = {
-        "seed": SEED, "replicates": REPLICATES, "draws": DRAWS, "kept": KEPT, "bins": BINS, "studies": told,
-        "python": sys.version.split()[0], "numpy": version("numpy"), "numba": version("numba"),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "processor_seconds": round(usage.ru_utime + usage.ru_stime),
-    }  # fmt: skip
-    (HERE / "units_poisson_run.json").write_text(json.dumps(record, indent=1) + "\n")
+def one(study, seed):
+    """Places of the truth, and the probability that specialists do better."""
+    counts, truth = make(study, np.random.default_rng(seed))
+    values, sound = drawn(counts, seed)
+    found = {name: replicates.place(values[name], true) for name, true in truth.items()}
+    better = float((values["difference of class levels"] < 0).mean())
+    return found | {replicates.BETTER + "as a kind": better, replicates.UNSOUND: float(not sound)}
+
+
+def main(share=1.0):
+    """Run all studies and write the table."""
+    uniform = tuple(name for name in REPLICATES if name not in FIXED)
+    return replicates.run(NAME, REPLICATES, one, seed=SEED, share=share, uniform=uniform)
 
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.write(main(replicates.share_asked(sys.argv)).to_string() + "\n")

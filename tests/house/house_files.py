@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "src" / "soa_evidence"
 #: Files whose bytes are not text that anyone wrote.
-BINARY = {".parquet", ".png", ".ico", ".woff2"}
+BINARY = {".gz", ".parquet", ".png", ".ico", ".woff2"}
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from soa_evidence.publish import build
 from soa_evidence.publish.project import Project
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAP = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md"]
 REPORTS = yaml.safe_load((ROOT / "analyses" / "catalogue.yml").read_text(encoding="utf-8"))
 #: Code spans and indented blocks: where commands stand.
@@ -85,7 +86,27 @@ def test_the_table_covers_what_people_change():
     layers = {
         path.split("/")[2] for path in opened if path.startswith("src/soa_evidence/") and "/" in path[17:]
     }
-    assert {"evidence", "units", "reporting", "publish"} <= layers
+    methods = {"survival", "units", "synthesis", "economics", "pathways"}
+    assert {*methods, "evidence", "reporting", "publish"} <= layers
+
+
+def rooms():
+    """Packages and modules at the top of the library, but for what makes it one."""
+    top = (ROOT / "src" / "soa_evidence").iterdir()
+    return {path.stem for path in top if path.stem != "__init__" and not path.stem.startswith("__py")}
+
+
+def test_the_map_tells_every_room_and_is_found():
+    told = set(re.findall(r"`src/soa_evidence/(\w+)[/.]", MAP.split("## Find a file")[0]))
+    assert rooms() - told == set()
+    assert "(docs/map.md)" in README
+
+
+def test_endings_that_the_map_explains_are_those_of_files():
+    endings = re.findall(r"`(_\w+)`", MAP.split("## Find a file")[1].split("## Follow")[0])
+    names = {path.stem for path in (ROOT / "src").rglob("*.py")}
+    assert len(endings) >= 10
+    assert [ending for ending in endings if not any(name.endswith(ending) for name in names)] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=shown)

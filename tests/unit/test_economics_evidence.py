@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from soa_evidence import __main__ as command
+from soa_evidence import evidence
+from soa_evidence.economics import price_index
 from soa_evidence.errors import EvidenceError
-from soa_evidence.evidence import economic_inputs
+from soa_evidence.evidence import economic_conventions, economic_inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES, RAW = ROOT / "evidence", ROOT.parent / "shared"
@@ -83,3 +85,61 @@ def test_the_covariance_with_the_slipped_decimal_point_is_refused(tmp_path):
 def test_the_command_says_how_many_files_it_takes(source, capsys):
     assert command.main(["ingest", source, "a", "b"]) == 2
     assert "made from" in capsys.readouterr().err
+
+
+CODED = PACKAGES / "_economics"
+
+
+def test_the_index_is_rebuilt_from_the_coding_byte_for_byte(tmp_path):
+    economic_conventions.build(CODED, tmp_path)
+    for path in sorted(p for p in tmp_path.rglob("*") if p.is_file()):
+        assert path.read_bytes() == (PACKAGES / path.relative_to(tmp_path)).read_bytes(), path.name
+
+
+def test_the_index_multiplies_as_a_published_model_does():
+    """1.0214 x 1.0249 x 1.0258 x 1.0732 from 2018/19 to 2022/23: a model of artery disease in public code."""
+    rows = evidence.load("economic-conventions", PACKAGES).table("price_index")
+    whole = rows[rows["part"] == "pay and prices"]
+    for manual in ("2024", "2025"):
+        made = price_index.chain(
+            whole[whole["manual"] == manual],
+            year="year",
+            change_percent="change_percent",
+            name="NHS Cost Inflation Index",
+            source="the manual",
+        )
+        assert made.factor("2018/19", "2022/23") == pytest.approx(
+            1.0214 * 1.0249 * 1.0258 * 1.0732, rel=1e-12
+        )
+    level = rows.query("manual == '2025' and part == 'pay'").set_index("year")["level"]
+    assert level["2016/17"] == pytest.approx(100 * 1.003 * 1.021, abs=1e-4)
+
+
+def coded(tmp_path, **changes):
+    """Copy the coding, each change a function of the table of that name."""
+    for name in ("price_index", "conventions"):
+        frame = pd.read_csv(CODED / f"{name}.csv", dtype=str, keep_default_na=False)
+        changes.get(name, lambda same: same)(frame).to_csv(tmp_path / f"{name}.csv", index=False)
+    return tmp_path
+
+
+def one_differs(frame):
+    frame.loc[(frame["year"] == "2018/19").idxmax(), "change_percent"] = "9.99"
+    return frame
+
+
+BAD_CODING = [
+    ({"price_index": one_differs}, "Copies of the manual of 2024 differ for pay and prices, 2018/19"),
+    ({"price_index": lambda f: f[f["year"] != "2019/20"]}, "leaves out a year"),
+    ({"price_index": lambda f: f.assign(part="wages")}, "has the part 'wages'"),
+    ({"price_index": lambda f: f.assign(change_percent="much")}, "'much' is no number"),
+    ({"price_index": lambda f: f.drop(columns="part")}, "no column 'part'"),
+    ({"conventions": lambda f: f.assign(quantity="hope")}, "has the quantity 'hope'"),
+    ({"conventions": lambda f: f.assign(value="")}, "'' is no number"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD_CODING, ids=[message for _, message in BAD_CODING])
+def test_a_wrong_coding_of_the_index_stops_the_build(changes, message, tmp_path):
+    with pytest.raises(EvidenceError, match=message):
+        economic_conventions.build(coded(tmp_path, **changes), tmp_path / "out")

@@ -1,10 +1,11 @@
 """Parameters and inputs: moments, joint draws, price years; every refusal says what is wrong."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from soa_evidence.economics import carried, inputs, parameters
-from soa_evidence.economics.inputs import PriceIndex
+from soa_evidence.economics import carried, inputs, parameters, price_index
+from soa_evidence.economics.price_index import PriceIndex
 from soa_evidence.errors import InputError
 from soa_evidence.results import Check, Curve, Estimates
 from tests.unit.economics_toys import POUNDS, SAID
@@ -163,6 +164,31 @@ def test_prices_come_to_one_year_by_the_index():
     assert "an index" in row["source"]
 
 
+def test_a_price_that_was_moved_is_told_again_after_another_is_exchanged():
+    old = parameters.gamma("old", mean=100, std_error=10, unit="GBP", price_year="2006/07", **SAID)
+    joined = inputs.assemble(old, parameters.fixed("new", 50, **POUNDS), price_year="2016/17", index=INDEX)
+    again = joined.replaced(parameters.fixed("new", 60, **POUNDS))
+    assert again.values()["old"][0] == pytest.approx(125)
+    for one in (joined, again):
+        told = next(check.observed for check in one.checks if check.name == "one price year")
+        assert "old moved by" in told
+    assert "none had to be moved" in inputs.assemble(parameters.fixed("new", 50, **POUNDS)).checks[0].observed
+
+
+CHANGES = pd.DataFrame({"y": ["2017/18", "2016/17", "2018/19"], "c": [-1.0, 2.0, 3.0]})
+CHAINED = {"year": "y", "change_percent": "c", "name": "i", "source": "a user's own table"}
+
+
+def test_yearly_changes_chain_to_an_index_whatever_their_order():
+    made = price_index.chain(CHANGES, **CHAINED)
+    assert list(made.values) == ["2015/16", "2016/17", "2017/18", "2018/19"]
+    assert made.factor("2015/16", "2018/19") == pytest.approx(1.02 * 0.99 * 1.03)
+    assert made.factor("2018/19", "2016/17") == pytest.approx(1 / (0.99 * 1.03))
+    assert made.factor("2017/18", "2017/18") == 1
+    turned = price_index.chain(pd.DataFrame({"y": ["1999/00"], "c": [1.0]}), **CHAINED)
+    assert list(turned.values) == ["1998/99", "1999/00"]
+
+
 def test_inputs_show_themselves():
     joined = inputs.assemble(parameters.beta("a", events=4, of=100, **P))
     assert "1 parameters" in repr(joined)
@@ -259,6 +285,18 @@ BAD = [
         lambda: inputs.assemble(parameters.fixed("a", 1, **POUNDS), price_year="2006", index=INDEX),
         "no value for 2006",
     ),
+    (lambda: price_index.chain(CHANGES, **{**CHAINED, "year": "z"}), "no column 'z'"),
+    (lambda: price_index.chain(CHANGES.iloc[:0], **CHAINED), "given no year"),
+    (lambda: price_index.chain(CHANGES.iloc[[0, 0]], **CHAINED), "2017/18 twice"),
+    (lambda: price_index.chain(CHANGES.iloc[[1, 2]], **CHAINED), "to 2018/19 without 2017/18"),
+    (
+        lambda: price_index.chain(CHANGES.assign(y="2016"), **CHAINED),
+        "holds '2016'; expected financial years",
+    ),
+    (lambda: price_index.chain(CHANGES.assign(y="2016/18"), **CHAINED), "holds '2016/18'"),
+    (lambda: price_index.chain(CHANGES.assign(c=-100.0), **CHAINED), "changes by -100.0 per cent"),
+    (lambda: price_index.chain(CHANGES.assign(c=np.nan), **CHAINED), "changes by nan per cent"),
+    (lambda: price_index.chain(CHANGES, **{**CHAINED, "source": " "}), "has no source"),
     (lambda: PriceIndex(name="i", source="", values={}), "has no source"),
     (lambda: PriceIndex(name="i", source="s", values={"2006": 0}), "is 0 in 2006"),
     (lambda: inputs.assemble(parameters.fixed("a", 1, **U)).parameter("aa"), "Did you mean|Known: a"),

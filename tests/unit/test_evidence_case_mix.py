@@ -112,7 +112,9 @@ def costs(tmp_path, old=None, new=None):
 
 
 def test_two_collections(tmp_path):
-    assert costs(tmp_path).rows == {"reference_costs": 1, "cost_collection": 1}
+    assert costs(tmp_path).rows == {"reference_costs": 1, "cost_collection": 1, "planned": 1}
+    planned = evidence.load("orthopaedic-unit-costs", tmp_path / "out").table("planned")
+    assert planned.iloc[0].tolist() == ["hip and knee replacement", "2024/25", 10, 130100]
     row = evidence.load("orthopaedic-unit-costs", tmp_path / "out").table("reference_costs").iloc[0]
     assert row.tolist() == ["HN81E", "elective inpatient", "2016/17", 8022.98, 338.5]
 

@@ -147,3 +147,19 @@ def test_a_ratio_is_never_written_as_nought():
 def test_a_statistical_title_begins_with_a_capital():
     rows = pd.DataFrame({"label": ["a"], "estimate": [0.5], "lower": [0.0], "upper": [1.0]})
     assert figures.forest(rows, unit_text="u", id="f", **WORDS).subtitle == "What is drawn"
+
+
+def test_a_table_writes_limits_that_differ_so_that_they_do_and_none_once():
+    from soa_evidence import reporting
+
+    rows = pd.DataFrame({"of": list("abc"), "estimate": [0.0, 0.004, 40.0], "lower": [0.0, 0.002, 30.0],
+                         "upper": [0.0, 0.007, 55.0]})  # fmt: skip
+    html = reporting.table(rows, id="t", title="T", decimals={"estimate": 0}).bundle()["text/html"]
+    assert re.findall(r'<td class="figure">([^<]*)</td>', html) == [
+        "0",
+        "0.00 (0.00 to 0.01)",
+        "40 (30 to 55)",
+    ]
+    assert 'class="brief"' not in html
+    told = reporting.table(rows.assign(rank="39th to 225th of 292"), id="u", title="U").bundle()["text/html"]
+    assert told.count('<td class="brief">39th to 225th of 292</td>') == 3

@@ -7,7 +7,7 @@ import pytest
 from soa_evidence.errors import InputError
 from soa_evidence.reporting import graded
 from soa_evidence.synthesis import graded_exposure
-from soa_evidence.synthesis.evidence_sets import NOT_CODED
+from soa_evidence.synthesis.evidence_rules import NOT_CODED
 
 BANDS = ["hospital <=9/y", "hospital 10-19/y", "hospital 20-29/y"]
 REACH = 1.959963984540054

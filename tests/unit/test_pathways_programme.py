@@ -107,6 +107,52 @@ def test_noisier_units_are_scaled_to_those_they_stand_for():
     assert (none == 1).all()
 
 
+def test_where_chance_is_known_only_what_lies_beyond_it_is_estimated():
+    q = np.array([0.04, 0.04, 0.36, 0.36])
+    # Squares that average the sampling variance and 0.25 more, in small and large units alike.
+    square = np.array([0.29 - 0.1, 0.29 + 0.1, 0.61 - 0.1, 0.61 + 0.1])
+    own, wanted = placebo.scales(np.sqrt(square), q, np.array([0.75]), True)
+    assert own**2 == pytest.approx(q + 0.25)
+    assert wanted**2 == pytest.approx([1.0])
+    # Less scatter than chance alone gives: nothing lies beyond it.
+    quiet, small = placebo.scales(np.array([0.1, -0.1, 0.1, -0.1]), q, np.array([0.09]), True)
+    assert [*quiet**2, *small**2] == pytest.approx([*q, 0.09])
+
+
+def test_a_known_record_scales_placebo_groups_by_their_own_sampling_error():
+    frame = panel(lift=2).assign(sd=3.0)
+    found = difference_in_differences.fit(frame, size="n", record_sd="sd", **PUT)
+    assert found.panel.chance_known
+    assert found.panel.chance[0, 0] == pytest.approx(3.0**2 / 50)
+    w = found.panel.outcome @ np.array([-1 / 4] * 4 + [1 / 2] * 2)
+    q = np.array([9 / (50 + 10 * i) * (4 / 16 + 2 / 4) for i in range(8)])
+    centred = (w[1:] - w[1:].mean()) * np.sqrt(7 / 6)
+    own, wanted = placebo.scales(centred, q[1:], q[:1], True)
+    want = centred * wanted / own + centred / 6
+    assert np.sort(found.placebo_groups) == pytest.approx(np.sort(want))
+    told = synthetic_control.fit(frame, size="n", record_sd="sd", **PUT)
+    assert told.effect.table()["estimate"].iloc[0] == pytest.approx(
+        synthetic_control.fit(frame, **PUT).effect.table()["estimate"].iloc[0]
+    )
+
+
+def test_small_units_stray_more_where_the_error_after_is_known():
+    rng = np.random.default_rng(8)
+    x = rng.normal(0, 1, 41)
+    frame = pd.DataFrame(
+        {"u": [f"u{i}" for i in range(41)], "x": x, "y": 0.5 * x + rng.normal(0, 0.3, 41), "e": 0.1}
+    )
+    put = {"unit": "u", "before": "x", "after": "y", "treated": ["u40"], "seed": 1, "error_before": "e"}
+
+    def width(error):
+        found = regression_to_mean.fit(frame.assign(f=[0.1] * 40 + [error]), error_after="f", **put)
+        row = found.change.table().set_index("label").loc["beyond it"]
+        return row["upper"] - row["lower"]
+
+    # Residuals have a variance of 0.3^2 or so, of which 0.1^2 is chance: 0.9 is sqrt(0.08 + 0.81).
+    assert width(0.9) / width(0.1) == pytest.approx(np.sqrt(0.89 / 0.09), rel=0.25)
+
+
 def test_p_counts_ties_and_itself():
     assert placebo.p_value(1.0, np.array([1.0, -1.0, 0.5])) == 3 / 4
     assert placebo.p_value(0.0, np.zeros(9)) == 1
@@ -159,10 +205,17 @@ def test_results_show_themselves():
         ({"treated": []}, "expected a list of at least one"),
         ({"treated": ["u99"]}, "'u99', which is not in 'unit'"),
         ({"start": 2040}, "2040 is not among the years"),
+        ({"start": {"a": 2013, "b": 2014}}, r"2 starts \(2013, 2014\)"),
+        ({"start": [2013, 2014]}, "compared with some that had begun"),
+        ({"start": pd.Series([2013, 2014, 2014])}, "began then or never"),
+        ({"start": []}, r"0 starts \(none\)"),
         ({"start": 2010}, "leaves no year before"),
         ({"leave_out": [2014, 2015]}, "leaves no year after"),
         ({"leave_out": [1999]}, "1999 is not among the years"),
         ({"size": "zero"}, "expected a number above 0"),
+        ({"size": "n", "record_sd": "zero"}, "expected a number above 0"),
+        ({"size": "n", "record_sd": "sds"}, "no column 'sds'"),
+        ({"record_sd": "n"}, "record_sd='n' without size="),
         ({"weights": [0.5, 0.5]}, "expected one above 0 for each of 1"),
         ({"weights": [-1.0]}, "expected one above 0"),
         ({"placebos": 5}, "at least 99"),
@@ -260,3 +313,12 @@ def test_bad_figures_are_told(change, message):
     }  # fmt: skip
     with pytest.raises(InputError, match=message):
         reported_contrast.fit(**{**put, **change})
+
+
+def test_one_start_may_be_given_unit_by_unit():
+    frame = panel(lift=1.0)
+    alone = difference_in_differences.fit(frame, **PUT)
+    each = difference_in_differences.fit(
+        frame, **{**PUT, "start": dict.fromkeys(PUT["treated"], PUT["start"])}
+    )
+    assert each.effect.table().equals(alone.effect.table())

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soa_evidence.errors import InputError
-from soa_evidence.pathways import break_even, redesign, saving_forecast
+from soa_evidence.pathways import break_even, redesign, redesign_options, saving_forecast
 
 AS_REPORTED = {
     "activity_change_percent": -20,
@@ -230,3 +230,119 @@ def test_a_lever_that_is_too_short_is_a_warning():
 def test_a_bad_lever_is_named(change, message):
     with pytest.raises(InputError, match=message):
         needed(**change)
+
+
+KNOWN = {
+    "target_gbp": 1_000_000,
+    "operations": (1000, 1000),
+    "price_gbp": (5000, 5000),
+    "conversion_percent": (50, 50),
+    "attendances": (3, 3),
+    "attendance_gbp": (100, 100),
+    "avoided_conversion": (0.5, 0.5),
+    "other_care_gbp": (500, 500),
+    "seed": 1,
+}
+REFERRALS, INTEGRATOR, ONE = redesign_options.OPTIONS
+
+
+def options(**given):
+    return redesign_options.fit(**{**KNOWN, "draws": 100, **given})
+
+
+def test_what_each_option_needs_is_arithmetic():
+    found = options()
+    spent = 1000 * 5000 + 2000 * 3 * 100
+    assert value(found.needed, REFERRALS) == pytest.approx(100 * 1e6 / (2000 * (300 + 0.5 * 0.5 * 5000)))
+    assert value(found.needed, INTEGRATOR) == pytest.approx(100 * 1e6 / (1000 * 4500))
+    assert value(found.needed, ONE) == pytest.approx(100 * 1e6 / spent)
+    assert value(found.units, INTEGRATOR) == pytest.approx(1e6 / 4500)
+    assert value(found.units, ONE) == pytest.approx(1e6)
+    assert [value(found.base, name) for name in redesign_options.OPTIONS] == pytest.approx(
+        [2000, 1000, spent]
+    )
+
+
+def test_running_an_option_costs_a_share_of_all_spending():
+    found = options(running_percent={INTEGRATOR: (10, 10)})
+    spent = 1000 * 5000 + 2000 * 3 * 100
+    assert value(found.needed, INTEGRATOR) == pytest.approx(100 * (1e6 + 0.1 * spent) / (1000 * 4500))
+    assert value(found.needed, ONE) == pytest.approx(value(options().needed, ONE))
+
+
+def test_a_sum_beyond_everything_is_told():
+    found = options(target_gbp=50_000_000)
+    assert (found.needed.draws > 100).all()
+    assert (found.reachable.mean < 0.01).all()
+    check = found.checks[1]
+    assert check.verdict == "warn"
+    assert all(name in check.observed for name in redesign_options.OPTIONS)
+    assert options().checks[1].verdict == "pass"
+    assert (options().reachable.mean > 0.99).all()
+
+
+def test_options_show_themselves():
+    table = options().table()
+    assert table["moves"].tolist() == list(redesign_options.OPTIONS.values())
+    assert "Fall needed to save £1,000,000" in repr(options())
+    assert "<table" in options()._repr_html_()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    operations=st.floats(1, 1e6),
+    price=st.floats(600, 1e5),
+    conversion=st.floats(1, 100),
+    ratio=st.floats(0, 1),
+    fee=st.floats(0, 50),
+)
+def test_the_saving_is_got_back_from_what_was_needed(operations, price, conversion, ratio, fee):
+    found = options(
+        operations=(operations, operations),
+        price_gbp=(price, price),
+        conversion_percent=(conversion, conversion),
+        avoided_conversion=(ratio, ratio),
+        running_percent=dict.fromkeys(redesign_options.OPTIONS, (fee, fee)),
+    )
+    seen = operations / (conversion / 100)
+    spent = operations * price + seen * 300
+    worth = {
+        REFERRALS: seen * (300 + ratio * conversion / 100 * price),
+        INTEGRATOR: operations * (price - 500),
+        ONE: spent,
+    }
+    for name, one in worth.items():
+        saved = value(found.needed, name) / 100 * one - fee / 100 * spent
+        assert saved == pytest.approx(1e6, rel=1e-6, abs=1e-9 * spent)
+
+
+def test_a_wider_range_widens_what_is_needed_and_more_draws_do_not():
+    narrow, wide = options(draws=4000), options(operations=(500, 1500), draws=4000)
+    assert narrow.needed.draws.std(axis=0) == pytest.approx(np.zeros(3), abs=1e-9)
+    assert (wide.needed.draws.std(axis=0) > 1).all()
+    np.testing.assert_array_equal(wide.needed.draws, options(operations=(500, 1500), draws=4000).needed.draws)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"target_gbp": 0}, "target_gbp=0"),
+        ({"operations": (0, 10)}, "operations=.*above 0"),
+        ({"operations": (10, 5)}, "in order"),
+        ({"operations": 10}, "expected a range"),
+        ({"price_gbp": (-1, 10)}, "price_gbp="),
+        ({"price_gbp": (float("nan"), 10)}, "price_gbp="),
+        ({"conversion_percent": (50, 120)}, "at most 100"),
+        ({"attendances": (0, 3)}, "attendances="),
+        ({"attendance_gbp": ("a", "b")}, "attendance_gbp="),
+        ({"avoided_conversion": (0, 3)}, "more often than always"),
+        ({"avoided_conversion": (-1, 1)}, "from 0"),
+        ({"other_care_gbp": (0, 5000)}, "nothing would be saved"),
+        ({"running_percent": {"an integrater": (1, 2)}}, "names 'an integrater'"),
+        ({"running_percent": {ONE: (2, 1)}}, "running_percent of 'one provider"),
+        ({"draws": 10}, "draws=10"),
+    ],
+)
+def test_a_bad_option_is_named(change, message):
+    with pytest.raises(InputError, match=message):
+        redesign_options.fit(**{**KNOWN, **change})

@@ -34,7 +34,7 @@ CATALOGUE = (
 def library(shared_workers):
     """Hold the library's hash still, so that editing the source during a test changes no outcome."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Library, "read", classmethod(lambda cls, _: cls(science="s", publishing="p")))
+        patch.setattr(Library, "read", classmethod(lambda cls, _: cls(sources={}, others={})))
         yield
 
 
@@ -181,7 +181,8 @@ def test_the_lock_file_makes_all_stale(copy):
 
 
 def test_the_library_makes_all_stale(copy, monkeypatch):
-    monkeypatch.setattr(Library, "read", classmethod(lambda cls, _: cls(science="new", publishing="p")))
+    new = {"__init__.py": "new = 1"}
+    monkeypatch.setattr(Library, "read", classmethod(lambda cls, _: cls(sources=new, others={})))
     assert stale(copy) == ["one", "two"]
 
 

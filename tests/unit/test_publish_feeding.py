@@ -64,7 +64,7 @@ def project_with_feeding(root, text=None):
 def library(shared_workers):
     """Hold the library's hash still, so that editing the source during a test changes no outcome."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Library, "read", classmethod(lambda cls, _: cls(science="s", publishing="p")))
+        patch.setattr(Library, "read", classmethod(lambda cls, _: cls(sources={}, others={})))
         yield
 
 

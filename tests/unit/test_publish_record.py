@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from publish_toys import entry, make, write_package
+from publish_toys import code, entry, make, write_notebook, write_package
 from test_publish_disclosure import CHECK, GOOD, NUMBER
 
 from soa_evidence.publish import build, fingerprint, publication, record
@@ -102,15 +102,36 @@ def test_only_the_words_of_the_entry_and_the_pages_code_spare_the_notebook(tmp_p
 
 
 def test_the_library_is_hashed_in_two_parts(tmp_path):
-    for name in ("units/model.py", "publish/page.py", "publish/style.css", "__main__.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("1")
-    before = fingerprint.Library.read(tmp_path)
-    (tmp_path / "publish" / "style.css").write_text("2")
-    styled = fingerprint.Library.read(tmp_path)
-    assert (styled.science == before.science, styled.publishing == before.publishing) == (True, False)
-    (tmp_path / "units" / "model.py").write_text("2")
-    assert fingerprint.Library.read(tmp_path).science != before.science
+    library, notebook = tmp_path / "library", tmp_path / "toy.ipynb"
+    write_notebook(notebook, [code("from soa_evidence.units import model")])
+    for name in ("units/model.py", "units/other.py", "publish/page.py", "publish/style.css", "__main__.py"):
+        (library / name).parent.mkdir(exist_ok=True, parents=True)
+        (library / name).write_text("1")
+
+    def taken():
+        now = fingerprint.Library.read(library)
+        return now.run_by(notebook), now.publishing
+
+    before = taken()
+    (library / "publish" / "style.css").write_text("2")
+    styled = taken()
+    assert (styled[0] == before[0], styled[1] == before[1]) == (True, False)
+    (library / "units" / "other.py").write_text("2")
+    assert taken() == styled
+    (library / "units" / "model.py").write_text("2")
+    assert (taken()[0] == before[0], taken()[1] == styled[1]) == (False, True)
+    (library / "publish" / "page.py").write_text("from soa_evidence.units import other")
+    pages = taken()
+    (library / "units" / "other.py").write_text("3")
+    assert (taken()[0] == pages[0], taken()[1] == pages[1]) == (True, False)
+
+
+def test_a_notebook_that_cannot_be_read_runs_on_the_whole_library(tmp_path):
+    library = fingerprint.Library(sources={"units/model.py": "x = 1"}, others={})
+    more = fingerprint.Library(sources={"units/model.py": "x = 2"}, others={})
+    assert library.run_by(tmp_path / "none.ipynb") != more.run_by(tmp_path / "none.ipynb")
+    (tmp_path / "magic.ipynb").write_text('{"cells": [{"cell_type": "code", "source": ["%run x"]}]}')
+    assert library.run_by(tmp_path / "magic.ipynb") != more.run_by(tmp_path / "magic.ipynb")
 
 
 def test_sources_that_change_while_a_report_runs_are_told(tmp_path, monkeypatch):

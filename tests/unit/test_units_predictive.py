@@ -4,7 +4,8 @@ import pytest
 from scipy.special import expit, logit
 from units_toys import prepared
 
-from soa_evidence.units.predictive import check, replicate
+from soa_evidence.results.predictive import predictive_check
+from soa_evidence.units.predictive import replicate
 
 DRAWS = 300
 
@@ -39,19 +40,19 @@ def usual_risks(spread, many=40):
 
 def test_a_model_that_made_the_data_passes():
     table = replicated(units(usual_risks(0.3)), level=-2.0, spread=0.3)
-    assert check(table).verdict == "pass"
-    assert check(table).observed.startswith("smallest probability")
+    assert predictive_check(table).verdict == "pass"
+    assert predictive_check(table).observed.startswith("smallest probability")
     assert (table["probability"] > 0.01).all()
 
 
 def test_a_model_with_too_little_spread_is_warned_of():
-    found = check(replicated(units(usual_risks(0.6)), level=-2.0, spread=0.02))
+    found = predictive_check(replicated(units(usual_risks(0.6)), level=-2.0, spread=0.02))
     assert found.verdict == "warn"
     assert "standard deviation of units' crude rates" in found.observed
 
 
 def test_a_model_with_too_much_spread_is_warned_of():
-    found = check(replicated(units(usual_risks(0.0)), level=-2.0, spread=1.0))
+    found = predictive_check(replicated(units(usual_risks(0.0)), level=-2.0, spread=1.0))
     assert found.verdict == "warn"
     assert "standard deviation of units' crude rates" in found.observed
 
@@ -59,7 +60,7 @@ def test_a_model_with_too_much_spread_is_warned_of():
 def test_a_single_outlying_unit_is_warned_of():
     risk = usual_risks(0.1)
     risk[5] = 0.5
-    found = check(replicated(units(risk), level=-2.0, spread=0.1))
+    found = predictive_check(replicated(units(risk), level=-2.0, spread=0.1))
     assert found.verdict == "warn"
     assert "largest excess of a unit" in found.observed
 
@@ -67,8 +68,10 @@ def test_a_single_outlying_unit_is_warned_of():
 def test_case_mix_that_is_wrong_is_warned_of():
     cells = units(usual_risks(0.2), effect=2.0)
     toward_old = 1.0 if cells.terms[0].startswith("age: old") else -1.0
-    assert check(replicated(cells, level=-2.0, spread=0.2, case_mix=2 * toward_old)).verdict == "pass"
-    found = check(replicated(cells, level=-2.0, spread=0.2, case_mix=-2 * toward_old))
+    assert (
+        predictive_check(replicated(cells, level=-2.0, spread=0.2, case_mix=2 * toward_old)).verdict == "pass"
+    )
+    found = predictive_check(replicated(cells, level=-2.0, spread=0.2, case_mix=-2 * toward_old))
     assert found.verdict == "warn"
     assert "tenth of patients" in found.observed
 
@@ -83,7 +86,7 @@ def test_units_without_any_event_are_counted():
 def test_no_event_anywhere_is_no_trouble():
     table = replicated(units(np.full(6, 1e-12)), level=-9.0, spread=0.2)
     assert np.isfinite(table.drop(columns="statistic").to_numpy(float)).all()
-    assert check(table).verdict == "pass"
+    assert predictive_check(table).verdict == "pass"
 
 
 def test_the_same_seed_gives_the_same_replicates():

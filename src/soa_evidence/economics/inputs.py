@@ -13,7 +13,6 @@ Checked against: hand calculation of the index, moments of the draws (tests/unit
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,40 +20,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from soa_evidence.economics.parameters import Parameter
+from soa_evidence.economics.price_index import PriceIndex
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.results import Check, checks_frame
 
 __all__ = ["Inputs", "PriceIndex", "assemble"]
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class PriceIndex:
-    """A price index by year, and where it was published."""
-
-    name: str
-    source: str
-    values: Mapping[str, float]
-
-    def __post_init__(self) -> None:
-        if not self.source.strip():
-            raise InputError(f"Price index '{self.name}' has no source; say where it was published.")
-        for year, value in self.values.items():
-            if not (np.isfinite(value) and value > 0):
-                raise InputError(
-                    f"Price index '{self.name}' is {value} in {year}; expected a number above 0."
-                )
-
-    def factor(self, from_year: str, to_year: str) -> float:
-        """Return what a price of `from_year` is multiplied by to be one of `to_year`."""
-        for year in (from_year, to_year):
-            if year not in self.values:
-                raise InputError(
-                    f"Price index '{self.name}' has no value for {year}.{nearest(year, self.values)} "
-                    f"Known: {', '.join(self.values)}."
-                )
-        return float(self.values[to_year] / self.values[from_year])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -188,10 +160,10 @@ def assemble(
             + ". Give price_year= and the index= that brings them there."
         )
     brought = tuple(_brought(p, target, index) for p in parameters)
-    moved = [p.names[0] for p, q in zip(parameters, brought, strict=True) if p.price_year != q.price_year]
-    how = (
-        f"{', '.join(moved)} by {index.name} ({index.source})" if moved and index else "none had to be moved"
-    )
+    # a factor stays with its parameter when another is exchanged, so moved prices are told again
+    moved = [p.names[0] for p in brought if p.factor != 1.0]
+    by = f"{index.name} ({index.source})" if index else "the index that their source names"
+    how = f"{', '.join(moved)} moved by {by}" if moved else "none had to be moved"
     checks = (
         Check(
             name="one price year",

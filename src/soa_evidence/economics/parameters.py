@@ -133,11 +133,6 @@ class Parameter:
         """Whether the unit is money."""
         return self.unit.startswith(MONEY)
 
-    @property
-    def is_fixed(self) -> bool:
-        """Whether every draw is the same."""
-        return self.distribution == "fixed"
-
     def draw(self, n: int, *, seed: int) -> FloatArray:
         """Return `n` joint draws, shape (n, k).
 

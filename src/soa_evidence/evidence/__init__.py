@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from soa_evidence.evidence import (
         case_mix,
         commissioners,
+        economic_conventions,
         economic_inputs,
         nhs_proms,
         nhs_units,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         registry,
         syn_registry,
         us_hospitals,
+        where_treated,
     )
     from soa_evidence.evidence.load import check, load, names, seal
     from soa_evidence.evidence.package import Package
@@ -33,6 +35,7 @@ __all__ = [
     "case_mix",
     "check",
     "commissioners",
+    "economic_conventions",
     "economic_inputs",
     "load",
     "names",
@@ -47,6 +50,7 @@ __all__ = [
     "seal",
     "syn_registry",
     "us_hospitals",
+    "where_treated",
 ]
 
 lazy.on_use(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from soa_evidence.errors import EvidenceError, nearest
@@ -33,6 +34,9 @@ _NEW = {
 }
 ADMISSIONS = tuple(_OLD.values())
 _ROUNDING = 1e-6
+_JOINTS = "HN(12|22|80|81)[A-F]"  # planned replacement of hip or knee, first or again, by their names
+_PLANNED = ("Elective Inpatients", "Daycase")
+_WORK = ("hip and knee replacement", "other orthopaedic")
 
 
 def build(reference: str | Path, collection: str | Path, out_folder: str | Path) -> Written:
@@ -52,12 +56,17 @@ def build(reference: str | Path, collection: str | Path, out_folder: str | Path)
         COLLECTION,
         ("department_code", "currency_code", "currency_desc", "activity", "unit_cost", "cost"),
     )
+    chapter = new
     old, new = old[old["sushrg"].map(hrgs.known)], new[new["currency_code"].map(hrgs.known)]
     if old.empty or new.empty:
         raise EvidenceError(
             f"{REFERENCE if old.empty else COLLECTION} holds no HRG of hip or knee replacement."
         )
-    frames = {"reference_costs": _reference(old), "cost_collection": _collection(new)}
+    frames = {
+        "reference_costs": _reference(old),
+        "cost_collection": _collection(new),
+        "planned": _planned(chapter),
+    }
     return package(Path(out_folder), _descriptor(first, second), frames)
 
 
@@ -103,6 +112,18 @@ def _collection(new: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _planned(new: pd.DataFrame) -> pd.DataFrame:
+    """Sum planned orthopaedic work: hip and knee replacement, and all else of the chapter."""
+    held = new[new["department_code"].isin(_PLANNED) & ~new["activity"].isin(["", "NA"])]
+    work = np.where(held["currency_code"].str.fullmatch(_JOINTS), *_WORK)
+    known = {
+        name: [positive(one, f"{COLLECTION}, {name}") for one in held[name]] for name in ("activity", "cost")
+    }
+    sums = pd.DataFrame({"work": work, **known}).groupby("work")[["activity", "cost"]].sum()
+    made = sums.round().astype("int64").reset_index()
+    return made.rename(columns={"cost": "cost_gbp"}).assign(year="2024/25")
 
 
 def _descriptor(first: dict[str, str], second: dict[str, str]) -> dict[str, Any]:
@@ -166,5 +187,11 @@ def _descriptor(first: dict[str, str], second: dict[str, str]) -> dict[str, Any]
                                                                  "episodes", unit="episodes"),
                              unit],
                      key=["hrg", "admission"], format="csv"),
+            resource("planned", "Planned orthopaedic work as a whole, inpatients and day cases",
+                     fields=[text("work", "Work", "By the names of the HRGs of chapter H", levels=_WORK),
+                             key[2],
+                             count("activity", "Activity", "Finished consultant episodes", unit="episodes"),
+                             count("cost_gbp", "Cost", "Total, England", unit="GBP")],
+                     key=["work"], format="csv"),
         ],
     }  # fmt: skip

@@ -98,6 +98,7 @@ def fit(
     seed: int,
     leave_out: Sequence[object] = (),
     size: str | None = None,
+    record_sd: str | None = None,
     weights: Sequence[float] | None = None,
     unit_text: str = "points",
     placebos: int = 1999,
@@ -120,6 +121,9 @@ def fit(
         Years not used, such as that in which the programme began.
     size
         Column of the number behind each value; scales placebo groups to the sizes of those that took part.
+    record_sd
+        Column of the standard deviation of one record: how much chance there is in a value is then known,
+        and not estimated from few units.
     weights
         Of those that took part, in the order of `treated`; equal when not given.
     unit_text
@@ -134,17 +138,18 @@ def fit(
     """
     placebo.require_count(placebos)
     panel = programme_panel.read(
-        frame, unit=unit, year=year, value=value, treated=treated, start=start, leave_out=leave_out, size=size
-    )
+        frame, unit=unit, year=year, value=value, treated=treated, start=start, leave_out=leave_out,
+        size=size, record_sd=record_sd,
+    )  # fmt: skip
     weight = programme_panel.weights_of(panel, treated, weights)
     among = int((~panel.treated).sum())
     drawn = placebo.groups(among, int(panel.treated.sum()), placebos, seed=seed, ordered=size is not None)
 
     def contrast(of: FloatArray) -> tuple[float, FloatArray]:
-        w, q = panel.outcome @ of, panel.inverse_size @ of**2
+        w, q = panel.outcome @ of, panel.chance @ of**2
         inside, outside = panel.treated, ~panel.treated
         effect = float(w[inside] @ weight - w[outside].mean())
-        return effect, placebo.effects(w[outside], q[outside], q[inside], weight, drawn)
+        return effect, placebo.effects(w[outside], q[outside], q[inside], weight, drawn, panel.chance_known)
 
     coded = panel.after / panel.after.sum() - panel.before / panel.before.sum()
     effect, groups = contrast(coded)

@@ -3,7 +3,11 @@
 For a contrast W_i of each unit, the effect on the treated is sum_k w_k W_k minus the mean of the others. A
 placebo in place is the same for as many units drawn from those that took no part. Units differ in how much
 chance is in them: where sizes n are known, Var(W_i) = A + B q_i with q_i the contrast's own sum of 1/n, so a
-drawn unit's W is scaled to the size of the one it stands for. The p value is the place of the true effect:
+drawn unit's W is scaled to the standard deviation of the one it stands for. Where a record's standard
+deviation s is known too, q_i is the contrast's sampling variance itself, the sum of s^2/n, B is 1, and only
+A, how units vary beyond chance, is estimated, by moments weighted with (A + q)^-2. Few units tell B badly,
+and units that took part and are smaller than all others show it: give s. The p value is the place of the
+effect:
 
     p = (1 + number of placebos at least as large) / (1 + number of placebos).
 
@@ -31,6 +35,7 @@ __all__ = ["FEWEST", "effects", "groups", "p_value", "place", "require_count", "
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 FEWEST = 99
+STEPS = 20
 
 
 def require_count(placebos: int) -> None:
@@ -52,7 +57,9 @@ def groups(among: int, size: int, count: int, *, seed: int, ordered: bool = Fals
     return np.argsort(rng.random((count, among)), axis=1)[:, :size].astype(np.int64)
 
 
-def scales(contrast: FloatArray, chance: FloatArray, judged: FloatArray) -> tuple[FloatArray, FloatArray]:
+def scales(
+    contrast: FloatArray, chance: FloatArray, judged: FloatArray, known: bool = False
+) -> tuple[FloatArray, FloatArray]:
     """Return standard deviations of the contrasts of the others, and of the treated, up to a common factor.
 
     Parameters
@@ -61,7 +68,12 @@ def scales(contrast: FloatArray, chance: FloatArray, judged: FloatArray) -> tupl
         Centred contrasts of units that took no part, and each one's q (sum of 1/n); all 0 when unknown.
     judged : array (k,)
         q of those that took part.
+    known
+        Whether q is the sampling variance itself.
     """
+    if known:
+        a = _beyond_chance(contrast**2, chance)
+        return np.sqrt(a + chance), np.sqrt(a + judged)
     if not (chance > 0).any() or np.ptp(np.concatenate([chance, judged])) == 0:
         return np.ones_like(contrast), np.ones_like(judged)
     square = contrast**2
@@ -76,13 +88,27 @@ def scales(contrast: FloatArray, chance: FloatArray, judged: FloatArray) -> tupl
     return np.sqrt(a + b * chance), np.sqrt(a + b * judged)
 
 
+def _beyond_chance(square: FloatArray, chance: FloatArray) -> float:
+    """Return the variance of contrasts beyond their sampling variances, 0 or more."""
+    a = max(float((square - chance).mean()), 0.0)
+    for _ in range(STEPS):  # small units tell little of it
+        weight = (a + chance) ** -2
+        a = max(float(weight @ (square - chance) / weight.sum()), 0.0)
+    return a
+
+
 def effects(
-    contrast: FloatArray, chance: FloatArray, judged: FloatArray, weight: FloatArray, drawn: IntArray
+    contrast: FloatArray,
+    chance: FloatArray,
+    judged: FloatArray,
+    weight: FloatArray,
+    drawn: IntArray,
+    known: bool = False,
 ) -> FloatArray:
     """Return the placebo effect of each drawn group, shape (groups,)."""
     m, k = len(contrast), drawn.shape[1]
     centred = (contrast - contrast.mean()) * np.sqrt(m / (m - 1))
-    own, wanted = scales(centred, chance, judged)
+    own, wanted = scales(centred, chance, judged, known)
     placed = centred[drawn] * (wanted / own[drawn])
     rest = -centred[drawn].sum(axis=1) / (m - k)
     return np.asarray(placed @ weight - rest)

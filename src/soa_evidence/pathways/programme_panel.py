@@ -9,7 +9,7 @@ Checked against: every message in tests/unit/test_pathways_programme.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,11 @@ class Panel:
     ----------
     units, years : tuple of str, and tuple of the years' own values in order
     outcome : array (units, years)
-    inverse_size : array (units, years)
-        1 over the size behind each value; 0 where no size was given.
+    chance : array (units, years)
+        Sampling variance of each value where a record's standard deviation was given; without it, 1 over the
+        size behind the value, so up to a common factor; 0 where no size was given.
+    chance_known : bool
+        Whether it is the variance itself.
     treated : bool array (units,)
     before, after : bool array (years,)
     dropped : int
@@ -45,7 +48,8 @@ class Panel:
     units: tuple[str, ...]
     years: tuple[object, ...]
     outcome: FloatArray
-    inverse_size: FloatArray
+    chance: FloatArray
+    chance_known: bool
     treated: NDArray[np.bool_]
     before: NDArray[np.bool_]
     after: NDArray[np.bool_]
@@ -89,18 +93,24 @@ def read(
     start: object,
     leave_out: Sequence[object] = (),
     size: str | None = None,
+    record_sd: str | None = None,
 ) -> Panel:
     """Read and check a panel.
 
     Raises
     ------
     InputError
-        On a missing column, a value that is no number, a unit twice in a year, an unknown unit or year, no
-        year before or after, fewer than three units to compare with, or a size that is not above 0.
+        On several starts, a missing column, a value that is no number, a unit twice in a year, an unknown
+        unit or year, no year before or after, fewer than three units to compare with, a size that is not
+        above 0, or a record's standard deviation that is not above 0 or stands without sizes.
     """
-    rates_frame.require_columns(frame, [unit, year, value, *([size] if size else [])], "the panel")
+    if record_sd and not size:
+        raise InputError(f"record_sd='{record_sd}' without size=: give the records behind each value too.")
+    named = [unit, year, value, *([size] if size else []), *([record_sd] if record_sd else [])]
+    rates_frame.require_columns(frame, named, "the panel")
     if isinstance(treated, str) or not len(treated):
         raise InputError(f"treated={treated!r}: expected a list of at least one unit that took part.")
+    start = _one_start(start)
     names = rates_frame.labels(frame, [unit])
     known = sorted(set(names))
     for name in treated:
@@ -122,7 +132,9 @@ def read(
             "value": rates_frame.amounts(frame, value, signed=True),
         }
     )
-    long["inverse"] = 1 / rates_frame.amounts(frame, size, zero=False) if size else 0.0
+    long["chance"] = 1 / rates_frame.amounts(frame, size, zero=False) if size else 0.0
+    if record_sd:
+        long["chance"] *= rates_frame.amounts(frame, record_sd, zero=False) ** 2
     if (twice := long.duplicated(["unit", "year"])).any():
         row = long[twice].iloc[0]
         raise InputError(f"Unit {row['unit']!r} has two rows for {row['year']}; expected one.")
@@ -132,7 +144,7 @@ def read(
     for name in treated:
         if name not in whole.index:
             raise InputError(f"Unit {name!r} took part but lacks a year; give years in which it is whole.")
-    inverse = long.pivot_table(index="unit", columns="year", values="inverse").loc[whole.index, used]
+    chance = long.pivot_table(index="unit", columns="year", values="chance").loc[whole.index, used]
     before = np.array([y < start for y in used])
     took_part = np.array([name in set(treated) for name in whole.index])
     if not before.any() or before.all():
@@ -146,11 +158,34 @@ def read(
         units=tuple(whole.index),
         years=tuple(used),
         outcome=whole.to_numpy(dtype=float),
-        inverse_size=inverse.to_numpy(dtype=float),
+        chance=chance.to_numpy(dtype=float),
+        chance_known=record_sd is not None,
         treated=took_part,
         before=before,
         after=~before,
         dropped=len(wide) - len(whole) + len(known) - len(wide),
+    )
+
+
+def _one_start(start: object) -> object:
+    """Return the start; several are refused, for units that began early would stand in for "before"."""
+    if isinstance(start, Mapping):
+        starts = list(start.values())
+    elif isinstance(start, Sequence | set | frozenset | np.ndarray | pd.Series) and not isinstance(
+        start, str
+    ):
+        starts = list(start)
+    else:
+        return start
+    different = sorted({str(one) for one in starts})
+    if len(different) == 1:
+        return starts[0]
+    told = ", ".join(different) or "none"
+    raise InputError(
+        f"start= gives {len(different)} starts ({told}); expected one for all that took part. Where units "
+        "began at different times, the later ones would be compared with some that had begun already. Fit "
+        "each group of one start by itself, with only units in frame= that began then or never, and show "
+        "the groups beside each other."
     )
 
 

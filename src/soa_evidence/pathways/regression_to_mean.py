@@ -7,7 +7,12 @@ From units outside the programme, with x before and y after, and known sampling 
 
 Without sampling variances this is least squares of y on x. What is left, y - expected, of those that took
 part is the change beyond regression to the mean. Uncertainty: units outside drawn again with replacement
-(for slope and means), and a residual of theirs for each unit that took part.
+(for slope and means), and a residual of theirs for each unit that took part. Where the sampling variance f^2
+of y is known too, a residual's own variance is
+
+    Var(y) - mean f^2 - C^2 / (T + e_i^2) + f_i^2
+
+and residuals are scaled to it: a small unit's figure strays more than those of larger units tell.
 
 When not to use it
     - Units outside the programme were chosen for their level too, or moved because of it.
@@ -77,6 +82,7 @@ def fit(
     treated: Sequence[str],
     seed: int,
     error_before: str | None = None,
+    error_after: str | None = None,
     unit_text: str = "points",
     draws: int = 2000,
 ) -> ShrinkageResult:
@@ -92,8 +98,8 @@ def fit(
         Units that took part.
     seed
         Recorded seed.
-    error_before
-        Column of the sampling standard error of `before`, where known.
+    error_before, error_after
+        Columns of the sampling standard errors of `before` and `after`, where known.
     unit_text, draws
         What values are measured in, and how many draws.
 
@@ -103,9 +109,8 @@ def fit(
         On a missing column, a value that is no number, a unit twice, an unknown unit, fewer than five units
         outside or no spread among them, or fewer than 100 draws.
     """
-    rates_frame.require_columns(
-        frame, [unit, before, after, *([error_before] if error_before else [])], "units"
-    )
+    named = [unit, before, after, *(column for column in (error_before, error_after) if column)]
+    rates_frame.require_columns(frame, named, "units")
     names = rates_frame.labels(frame, [unit])
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -133,12 +138,15 @@ def fit(
     parts, slopes = np.empty((draws, 3)), np.empty(draws)
     own = y[outside] - _expected(x[outside], y[outside], e2[outside], x[outside], e2[outside])[0]
     own *= np.sqrt(len(out) / (len(out) - 2))
+    f2 = rates_frame.amounts(frame, error_after) ** 2 if error_after else None
+    strays = np.ones(len(x)) if f2 is None else _strays(x, y, e2, f2, outside)
+    own /= strays[outside]
     for at in range(draws):
         again = rng.choice(out, len(out))
         if np.ptp(x[again]) == 0:
             again = out
         expected, slope = _expected(x[again], y[again], e2[again], x[took], e2[took])
-        chance = rng.choice(own, took.sum()).mean()
+        chance = (strays[took] * rng.choice(own, took.sum())).mean()
         observed = (y - x)[took].mean() - (y - x)[again].mean()
         beyond = (y[took] - expected).mean() - chance
         parts[at] = observed - chance, observed - chance - beyond, beyond
@@ -175,6 +183,17 @@ def fit(
         ),
         checks=checks,
     )  # fmt: skip
+
+
+def _strays(
+    x: FloatArray, y: FloatArray, e2: FloatArray, f2: FloatArray, outside: NDArray[np.bool_]
+) -> FloatArray:
+    """Return the standard deviation of every unit's residual, from the variances of units outside."""
+    covariance = float(np.cov(x[outside], y[outside])[0, 1])
+    first = max(float(np.var(x[outside], ddof=1)) - float(e2[outside].mean()), 0.0)
+    second = max(float(np.var(y[outside], ddof=1)) - float(f2[outside].mean()), 0.0)
+    left = second - covariance**2 / np.maximum(first + e2, 1e-300)
+    return np.sqrt(np.maximum(np.maximum(left, 0.0) + f2, 1e-300))
 
 
 def _expected(

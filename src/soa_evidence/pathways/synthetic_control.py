@@ -115,6 +115,7 @@ def fit(
     seed: int,
     leave_out: Sequence[object] = (),
     size: str | None = None,
+    record_sd: str | None = None,
     weights: Sequence[float] | None = None,
     shift: bool = False,
     ridge: float = 0.01,
@@ -125,7 +126,7 @@ def fit(
 
     Parameters
     ----------
-    frame, unit, year, value, treated, start, seed, leave_out, size, weights, unit_text
+    frame, unit, year, value, treated, start, seed, leave_out, size, record_sd, weights, unit_text
         As in `pathways.difference_in_differences`.
     shift
         Whether each series first loses its mean before the start.
@@ -143,8 +144,9 @@ def fit(
     if not (np.isfinite(ridge) and ridge >= 0):
         raise InputError(f"ridge={ridge!r}: expected a number, 0 or more.")
     panel = programme_panel.read(
-        frame, unit=unit, year=year, value=value, treated=treated, start=start, leave_out=leave_out, size=size
-    )
+        frame, unit=unit, year=year, value=value, treated=treated, start=start, leave_out=leave_out,
+        size=size, record_sd=record_sd,
+    )  # fmt: skip
     weight = programme_panel.weights_of(panel, treated, weights)
     others = panel.outcome[~panel.treated]
     target = weight @ panel.outcome[panel.treated]
@@ -214,9 +216,11 @@ def _gap(
 def _factors(panel: Panel, weight: FloatArray, drawn: NDArray[np.int64]) -> FloatArray:
     """How much more chance there is in those that took part than in each placebo group."""
     coded = panel.after / panel.after.sum() - panel.before / panel.before.sum()
-    w, q = panel.outcome @ coded, panel.inverse_size @ coded**2
+    w, q = panel.outcome @ coded, panel.chance @ coded**2
     outside = ~panel.treated
-    own, wanted = placebo.scales(w[outside] - w[outside].mean(), q[outside], q[panel.treated])
+    own, wanted = placebo.scales(
+        w[outside] - w[outside].mean(), q[outside], q[panel.treated], panel.chance_known
+    )
     return np.asarray(np.sqrt((weight**2 @ wanted**2) / np.maximum((own[drawn] ** 2) @ weight**2, 1e-300)))
 
 

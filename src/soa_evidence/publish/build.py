@@ -154,7 +154,7 @@ def write_index(project: Project) -> Path:
     profiles = [_profile(project, report) for family in listed.families.values() for report in family]
     library = fingerprint.Library.read(project.library)
     sealed = {path.name: path.stat().st_size for path in sorted(project.editions.glob("*.json"))}
-    made_from = fingerprint.digest([entries, profiles, sealed, library.science, library.publishing])
+    made_from = fingerprint.digest([entries, profiles, sealed, library.publishing])
     path, memory = project.reports / "index.html", project.state / "index.json"
     if all((project.reports / name).is_file() for name in FRONT) and record.read(memory) == [
         made_from,

@@ -25,6 +25,8 @@ SEAL = "soa_evidence"
 QUIET = {
     "MPLBACKEND": "Agg",
     "PYTHONHASHSEED": "0",
+    # Empty is off: libraries compiled anew in every process were half of what a short report took.
+    "PYTHONDONTWRITEBYTECODE": "",
     "PYTHONNOUSERSITE": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from soa_evidence.publish import own_data, record
+from soa_evidence.publish import imports, own_data, record
 from soa_evidence.publish.catalogue import Report
 from soa_evidence.publish.project import Project
 
@@ -24,18 +25,38 @@ TOLD = ("title", "question", "status", "answer", "evidence", "checks")
 
 @dataclass(frozen=True, kw_only=True)
 class Library:
-    """Hashes of the library's source: the part notebooks run on, and the part that publishes."""
+    """The library's source: text of each Python file and hash of any other, by path inside the library."""
 
-    science: str
-    publishing: str
+    sources: Mapping[str, str]
+    others: Mapping[str, str]
 
     @classmethod
     def read(cls, folder: Path) -> Library:
-        """Hash every source file under the package `folder`."""
+        """Read every source file under the package `folder`."""
         files = [p for p in sorted(folder.rglob("*")) if p.is_file() and "__pycache__" not in p.parts]
-        publishing = [p for p in files if p.relative_to(folder).parts[0] in ("publish", "__main__.py")]
-        science = [p for p in files if p not in set(publishing)]
-        return cls(science=_files(science, folder), publishing=_files(publishing, folder))
+        named = {path.relative_to(folder).as_posix(): path for path in files}
+        return cls(
+            sources={n: p.read_text(encoding="utf-8") for n, p in named.items() if p.suffix == ".py"},
+            others={n: _file(p) for n, p in named.items() if p.suffix != ".py"},
+        )
+
+    def run_by(self, notebook: Path) -> str:
+        """Hash what the cells of a notebook can run of the library; of one that cannot be read, all of it."""
+        cells = (record.read(notebook) or {}).get("cells")
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"] if cells else ["?"]
+        beside = {name: hash for name, hash in self.others.items() if not _publishes(name)}
+        return digest([imports.reached(["\n".join(code)], self.sources), beside])
+
+    @cached_property
+    def publishing(self) -> str:
+        """Hash of what makes pages from what the cells gave, and of all that it can run of the rest."""
+        own = {name: source for name, source in self.sources.items() if _publishes(name)}
+        whole = {name: hash for name, hash in self.others.items() if _publishes(name)}
+        return digest([own, imports.reached(own.values(), self.sources), whole])
+
+
+def _publishes(name: str) -> bool:
+    return name.split("/")[0] in ("publish", "__main__.py")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +81,7 @@ def take(
 ) -> Fingerprint:
     """Hash the notebook, parameters, library, evidence, environment, entry and feeders of `report`.
 
-    `known` remembers hashes of packages and feeders where many reports are taken at one moment.
+    `known` remembers hashes of packages, feeders and what notebooks run where many are taken at one moment.
     """
     known = {} if known is None else known
 
@@ -69,10 +90,11 @@ def take(
             known[folder] = made(folder)
         return known[folder]
 
+    notebook = project.notebook(report.notebook)
     parts = {
-        "notebook": _file(project.notebook(report.notebook)),
+        "notebook": _file(notebook),
         "parameters": digest(own_data.told(report.values, report.own)),
-        "library": library.science,
+        "library": once(notebook, library.run_by),
         "publishing": library.publishing,
         "environment": _file(project.lock),
         "entry": digest([report.meta, list(report.evidence), list(report.after)]),

@@ -13,6 +13,7 @@ from typing import Any
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.evidence import (
     commissioners,
+    economic_conventions,
     economic_inputs,
     nhs_proms,
     nhs_units,
@@ -21,6 +22,7 @@ from soa_evidence.evidence import (
     programmes,
     published,
     published_survivorship,
+    where_treated,
 )
 from soa_evidence.evidence.us_hospitals import medicare, new_york
 from soa_evidence.evidence.write import Written
@@ -51,11 +53,19 @@ SOURCES: Mapping[str, Source] = {
         needs=("the table of reference costs", "the table of the cost collection"),
         build=lambda reference, collection, out: [orthopaedic_costs.build(reference, collection, out)],
     ),
+    "economic-conventions": Source(
+        needs=("the folder of coding tables",),
+        build=lambda coded, out: [economic_conventions.build(coded, out)],
+    ),
     "hip-model-inputs": Source(
         needs=("the model's folder", "the list of figures", "the table of utility norms"),
         build=lambda model, figures, norms, out: [
             economic_inputs.build_hip_model(model, figures, norms, out)
         ],
+    ),
+    "independent-orthopaedics": Source(
+        needs=("the folder of the analysis's tables",),
+        build=lambda folder, out: [where_treated.build_independent(folder, out)],
     ),
     "life-tables": Source(
         needs=("the life tables",), build=lambda tables, out: [economic_inputs.build_life_tables(tables, out)]
@@ -88,6 +98,10 @@ SOURCES: Mapping[str, Source] = {
     "tariff": Source(
         needs=("the folder of prices", "the list of figures"),
         build=lambda prices, figures, out: [orthopaedic_tariff.build(prices, figures, out)],
+    ),
+    "trust-catchments": Source(
+        needs=("the table of catchments",),
+        build=lambda catchments, out: [where_treated.build_catchments(catchments, out)],
     ),
     "us-hospitals": Source(
         needs=("New York's infections", "Medicare's readmissions"),

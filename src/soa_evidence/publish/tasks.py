@@ -12,6 +12,7 @@ rebuilt with the same results, they leave it alone.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -22,9 +23,10 @@ from typing import Any
 import pytask
 from loky import ProcessPoolExecutor  # type: ignore[import-untyped]  # ships without types
 from pytask_parallel import ParallelBackend, WorkerType, registry
+from pytask_parallel import execute as parallel
 
 from soa_evidence.errors import BuildError
-from soa_evidence.publish import fingerprint, publication
+from soa_evidence.publish import fingerprint, order, publication, record
 from soa_evidence.publish.execute import QUIET
 from soa_evidence.publish.project import Project
 from soa_evidence.publish.publication import Job
@@ -34,6 +36,8 @@ __all__ = ["build", "stale"]
 PRODUCTS = ("index.html", "numbers.json", "run.json")
 #: Name of a report's seal among its products.
 RESULTS = "results"
+#: Seconds between looks for a finished report. pytask-parallel's own second would leave its worker idle.
+LOOK = 0.1
 
 
 def stale(jobs: Iterable[Job], *, project: Project) -> list[str]:
@@ -63,9 +67,11 @@ def build(
     KeyboardInterrupt
         On Ctrl-C or SIGTERM, after the workers and their kernels have been stopped.
     """
+    jobs = list(jobs)
     manager = pytask.get_plugin_manager()
     manager.register(_Progress(started, finished))
-    with _stop_on_signal() as stop, _python_path_kept():
+    manager.register(_LongestFirst(_urgency(jobs)))
+    with _stop_on_signal() as stop, _python_path_kept(), _looking_often():
         registry.register_parallel_backend(
             ParallelBackend.CUSTOM,
             lambda n_workers: _Workers(n_workers, stop),
@@ -157,6 +163,27 @@ class _Progress:
         self.finished(report.task.name, error)
 
 
+class _LongestFirst:
+    """pytask plugin that makes the scheduler, which takes any report that is ready, take the most urgent."""
+
+    def __init__(self, urgency: dict[str, float]) -> None:
+        self.urgency = urgency
+
+    @pytask.hookimpl(tryfirst=True)
+    def pytask_execute_build(self, session: Any) -> None:
+        for task in session.tasks:
+            session.scheduler.priorities[task.signature] = self.urgency[task.name]
+
+
+def _urgency(jobs: Iterable[Job]) -> dict[str, float]:
+    """Return how urgent each job is, from how long reports took the last time."""
+    runs = {job.report.id: record.read(job.project.report(job.report.id) / "run.json") or {} for job in jobs}
+    took = {id: float(run.get("this_run", {}).get("duration_seconds", 0.0)) for id, run in runs.items()}
+    return order.urgency(
+        {job.report.id: job.report.after for job in jobs}, {id: each for id, each in took.items() if each > 0}
+    )
+
+
 class _Workers(ProcessPoolExecutor):  # type: ignore[misc]
     """loky's processes, in sessions of their own: Ctrl-C reaches them only through us, all at once."""
 
@@ -186,6 +213,18 @@ def _stop_on_signal() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _looking_often() -> Iterator[None]:
+    """Let pytask-parallel look for finished reports every `LOOK` seconds."""
+    loop: Any = parallel
+    sleeper = loop._Sleeper
+    loop._Sleeper = functools.partial(sleeper, timings=[LOOK])
+    try:
+        yield
+    finally:
+        loop._Sleeper = sleeper
 
 
 @contextlib.contextmanager

@@ -177,10 +177,12 @@ def _interval_cells(frame: pd.DataFrame, decimals: int | None) -> list[str]:
         places = formats.decimals_for(0.0, float(widths.median())) if len(widths) else 1
     cells = []
     for estimate, lower, upper in zip(frame["estimate"], frame["lower"], frame["upper"], strict=True):
-        limits = (
-            "" if pd.isna(lower) else f" ({formats.fixed(lower, places)} to {formats.fixed(upper, places)})"
-        )
-        cells.append("" if pd.isna(estimate) else f"{formats.fixed(estimate, places)}{limits}")
+        if pd.isna(estimate):
+            cells.append("")
+        elif pd.isna(lower):
+            cells.append(formats.fixed(estimate, places))
+        else:
+            cells.append(formats.with_limits(estimate, lower, upper, places))
     return cells
 
 

@@ -201,9 +201,9 @@ def summary(result: Outcomes, *, population: str, evidence: Iterable[Any]) -> Se
         return sentence("no outcome of this unit can be compared with the nation.")
     count = _Counts(result, population, evidence)
     return sentence(
-        "the whole interval lies on the better side of the national average in {better} of {total} outcomes, "
-        "on the worse side in {worse}. Of so many intervals about {luck} miss the truth by chance; in the "
-        "other outcomes these answers cannot tell.",
+        "of {total} outcomes, this unit is clearly better than the national average in {better} and clearly "
+        "worse in {worse}: its whole interval lies on that side. Of so many intervals about {luck} miss the "
+        "truth by chance; in the other outcomes these answers cannot tell.",
         total=count.all, better=count.of("better"), worse=count.of("worse"), luck=count.luck(),
     )  # fmt: skip
 

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from soa_evidence.errors import InputError, require_columns
 
-__all__ = ["MOST_CAUSES", "as_list", "clusters", "factorise", "numbers", "refuse", "require", "weights"]
+__all__ = [
+    "MOST_CAUSES",
+    "as_list",
+    "clusters",
+    "covariates_of",
+    "factorise",
+    "numbers",
+    "refuse",
+    "require",
+    "weights",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -79,6 +89,16 @@ def weights(frame: pd.DataFrame, column: str, *, whole: bool) -> FloatArray:
             "a frequency must be a whole number; for other weights say weights_are='robust'",
         )
     return array
+
+
+def covariates_of(names: str | Sequence[str] | None) -> list[str]:
+    """Return a model's covariates as a list; a model of competing causes needs at least one."""
+    found = as_list(names)
+    if not found:
+        raise InputError(
+            "covariates is empty; expected at least one column (for none: cumulative_incidence)."
+        )
+    return found
 
 
 def factorise(frame: pd.DataFrame, names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:

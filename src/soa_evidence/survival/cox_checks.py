@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from soa_evidence.results import Check
 from soa_evidence.survival.cox_newton import Maximum
+from soa_evidence.survival.likelihood_checks import clusters_check
 
 __all__ = ["checks", "tests", "wald"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 FEW_EVENTS = 10  # events for each coefficient
-FEW_CLUSTERS = 30
 SINGULAR = 1e-12  # smallest eigenvalue of a correlation matrix below which it has no inverse
 CONVERGED = 1e-9  # likelihood that may still be gained
 
@@ -92,14 +92,5 @@ def checks(found: Maximum, events: int, clusters: IntArray | None) -> tuple[Chec
         ),
     ]
     if clusters is not None:
-        count = int(clusters.max()) + 1
-        found_checks.append(
-            Check(
-                name="clusters behind the robust standard error",
-                verdict="pass" if count >= FEW_CLUSTERS else "warn",
-                observed=str(count),
-                expected=f"at least {FEW_CLUSTERS}",
-                why="the robust standard error is too small when there are few clusters",
-            )
-        )
+        found_checks.append(clusters_check(clusters))
     return tuple(found_checks)

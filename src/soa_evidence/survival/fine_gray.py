@@ -189,11 +189,7 @@ def fit(
     choice("ties", ties, get_args(FineGrayTies))
     choice("censoring", censoring, get_args(CensoringTies))
     level = prepare_level(level)
-    covariates = columns.as_list(covariates)
-    if not covariates:
-        raise InputError(
-            "covariates is empty; expected at least one column (for none: cumulative_incidence)."
-        )
+    covariates = columns.covariates_of(covariates)
     columns.require(frame, [time, event, *covariates])
     records = prepare(
         frame,

@@ -53,6 +53,7 @@ from soa_evidence import priors as named_priors
 from soa_evidence.errors import InputError, require_seed
 from soa_evidence.results import Check, Estimates, power_scaling
 from soa_evidence.results.comparison import reference_classes, require_margin_per_1000
+from soa_evidence.results.predictive import predictive_check
 from soa_evidence.sampling import Settings, convergence_checks, sample
 from soa_evidence.survival import hierarchical_predictive as predictive
 from soa_evidence.survival.hierarchical_cells import Cells, prepare
@@ -177,7 +178,7 @@ def fit(
     tree = sample(build(cells, data, revision, competing, chosen), seed=seed, settings=settings or Settings())
     draws = draws_of(tree, cells, revision, competing)
     replicated = predictive.replicate(cells, draws, seed=seed)
-    checks = (*convergence_checks(tree), predictive.check(replicated), *_data_checks(cells, question))
+    checks = (*convergence_checks(tree), predictive_check(replicated), *_data_checks(cells, question))
     return _summarise(cells, draws, question, begins, chosen, replicated, checks, tree, seed)
 
 

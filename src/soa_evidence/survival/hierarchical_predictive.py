@@ -13,17 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.results import Check
+from soa_evidence.results.predictive import REPLICATES, compared
 from soa_evidence.survival.hierarchical_cells import Cells
 from soa_evidence.survival.hierarchical_draws import Draws
 
-__all__ = ["check", "replicate"]
+__all__ = ["replicate"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-REPLICATES = 200
-SURPRISE = 0.01  # a two-sided predictive probability below this is shown as a warning
 TENTHS = 10
 
 
@@ -64,24 +62,7 @@ def replicate(cells: Cells, draws: Draws, *, seed: int) -> pd.DataFrame:
         if with_deaths:
             row |= _replicated_deaths(draws, cells, of_class, death_tenth, s, rng)
         rows.append(row)
-    return _table(observed, pd.DataFrame(rows))
-
-
-def check(table: pd.DataFrame) -> Check:
-    """Turn the table of `replicate` into one check, a warning where the model misses the data."""
-    odd = table[table["probability"] < SURPRISE]
-    worst = table.sort_values("probability").iloc[0]
-    return Check(
-        name="posterior predictive checks",
-        verdict="warn" if len(odd) else "pass",
-        observed=(
-            "; ".join(f"{row.statistic}: {row.observed:.4g}" for row in odd.itertuples())
-            if len(odd)
-            else f"smallest probability {worst['probability']:.2f} ({worst['statistic']})"
-        ),
-        expected=f"every predictive probability at least {SURPRISE}",
-        why="data made by the fitted model should look like the real data in ways that matter here",
-    )
+    return compared(observed, pd.DataFrame(rows))
 
 
 class _Judged:
@@ -163,19 +144,3 @@ def _tenths(hazard: FloatArray, time: FloatArray) -> IntArray:
 
 def _by(tenth: IntArray, by_pattern: FloatArray) -> FloatArray:
     return np.bincount(tenth, weights=by_pattern, minlength=TENTHS)
-
-
-def _table(observed: dict[str, float], replicated: pd.DataFrame) -> pd.DataFrame:
-    above = (replicated >= pd.Series(observed)).mean()
-    below = (replicated <= pd.Series(observed)).mean()
-    lower, median, upper = (replicated.quantile(q) for q in (0.025, 0.5, 0.975))
-    return pd.DataFrame(
-        {
-            "statistic": list(observed),
-            "observed": list(observed.values()),
-            "replicated_lower": lower.to_numpy(),
-            "replicated_median": median.to_numpy(),
-            "replicated_upper": upper.to_numpy(),
-            "probability": np.minimum(1.0, 2 * np.minimum(above, below)).to_numpy(),
-        }
-    )

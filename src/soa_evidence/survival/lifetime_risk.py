@@ -32,9 +32,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soa_evidence.errors import InputError, nearest
+from soa_evidence.errors import InputError
 from soa_evidence.results import Check, Estimates, checks_frame
 from soa_evidence.survival import columns
+from soa_evidence.survival import lifetime_hazards as hazards
 from soa_evidence.survival.intervals import limits
 from soa_evidence.survival.records import choice, prepare_level
 
@@ -145,7 +146,7 @@ def lifetime_risk(
     if tail_years < 1:
         raise InputError(f"tail_years is {tail_years}; expected at least 1.")
     code, sexes = columns.factorise(frame, [sex])
-    deaths, source = _deaths(years, outcome, start, code, sexes, life_table, life_table_source)
+    deaths, source = hazards.of_death(years, outcome, start, code, sexes, life_table, life_table_source)
     band = np.searchsorted(edges, start, side="right") - 1
     names = [f"{low:g} to under {high:g}" for low, high in itertools.pairwise(edges)]
     columns.refuse(frame, age, (band < 0) | (band >= len(names)), "outside every band of bands=")
@@ -155,7 +156,9 @@ def lifetime_risk(
             mine = (code == s) & (band == b)
             if not mine.any() or years[mine].max() <= 0:
                 raise InputError(f"No one of sex '{label}' aged {names[b]} is observed, so no risk is known.")
-            cells[s, int(b)] = _lexis(np.zeros(int(mine.sum())), years[mine], outcome[mine] == 1)
+            cells[s, int(b)] = hazards.by_whole_year(
+                np.zeros(int(mine.sum())), years[mine], outcome[mine] == 1
+            )
     return _result(cells, deaths, source, sexes, edges, names, wanted, until_age, tail, tail_years)
 
 
@@ -178,66 +181,6 @@ def _ages(ages: Sequence[int], edges: FloatArray, until_age: int) -> IntArray:
     return np.asarray(ages, dtype=np.int64)
 
 
-def _lexis(
-    start: FloatArray, length: FloatArray, happened: NDArray[np.bool_]
-) -> tuple[FloatArray, FloatArray]:
-    """Return events and years at risk in each whole year of a scale entered at `start`."""
-    stop = start + length
-    # An event on a whole year belongs to the year that it ends.
-    last = np.maximum(np.ceil(stop).astype(np.int64) - 1, np.floor(start).astype(np.int64))
-    events = np.bincount(last, weights=happened.astype(float), minlength=int(last.max()) + 1)
-    at_risk = np.array(
-        [np.clip(np.minimum(stop, k + 1) - np.maximum(start, k), 0.0, None).sum() for k in range(len(events))]
-    )
-    return events, at_risk
-
-
-def _deaths(
-    years: FloatArray,
-    outcome: FloatArray,
-    start: FloatArray,
-    code: IntArray,
-    sexes: tuple[str, ...],
-    life_table: pd.DataFrame | None,
-    life_table_source: str | None,
-) -> tuple[list[pd.DataFrame], str]:
-    """Return a table by age for each sex, and where it is from."""
-    if life_table is None:
-        if life_table_source is not None:
-            raise InputError("life_table_source is given without life_table; give both, or neither.")
-        tables = []
-        for s, label in enumerate(sexes):
-            mine = code == s
-            events, at_risk = _lexis(start[mine], years[mine], outcome[mine] == 2)
-            table = pd.DataFrame(
-                {"sex": label, "age": np.arange(len(events)), "events": events, "years": at_risk}
-            )
-            table = table[table["years"] > 0]
-            tables.append(table.assign(rate=table["events"] / table["years"]))
-        return tables, "deaths in the same data"
-    if not (life_table_source and life_table_source.strip()):
-        raise InputError("life_table has no source; say with life_table_source= where it is from.")
-    columns.require(life_table, ["age", "sex", "qx"])
-    q = columns.numbers(life_table, "qx", "a probability of dying within the year")
-    columns.refuse(life_table, "qx", (q < 0) | (q > 1), "expected a probability from 0 to 1")
-    ages = columns.numbers(life_table, "age", "a whole age")
-    columns.refuse(life_table, "age", ages != np.floor(ages), "expected a whole age")
-    known = life_table["sex"].astype(str)
-    repeated = pd.DataFrame({"age": ages, "sex": known}).duplicated().to_numpy()
-    columns.refuse(life_table, "age", repeated, "this age and sex stand in an earlier row of the life table")
-    tables = []
-    for label in sexes:
-        mine = (known == label).to_numpy()
-        if not mine.any():
-            raise InputError(
-                f"The life table has no sex '{label}'.{nearest(label, known.unique())} It has: "
-                f"{', '.join(sorted(known.unique()))}."
-            )
-        rate = -np.log1p(-np.minimum(q[mine], 1 - 1e-12))
-        tables.append(pd.DataFrame({"sex": label, "age": ages[mine].astype(np.int64), "rate": rate}))
-    return tables, str(life_table_source)
-
-
 def _result(
     cells: dict[tuple[int, int], tuple[FloatArray, FloatArray]],
     deaths: list[pd.DataFrame],
@@ -255,7 +198,7 @@ def _result(
         for value in wanted:
             b = int(np.searchsorted(edges, value, side="right") - 1)
             events, at_risk = cells[s, b]
-            mortality = _mortality(deaths[s], label, int(value), until_age)
+            mortality = hazards.at_ages(deaths[s], label, int(value), until_age)
             risk, observed, of_revisions, of_mortality = _risk(events, at_risk, mortality, tail, tail_years)
             labels.append(f"{label}, {value}")
             parts.append((labels[-1], label, int(value), risk, observed, min(len(events), len(mortality))))
@@ -311,18 +254,6 @@ def _result(
         death_source=source,
         checks=checks,
     )
-
-
-def _mortality(table: pd.DataFrame, sex: str, age: int, until_age: int) -> FloatArray:
-    known = pd.Series(table["rate"].to_numpy(), index=table["age"].to_numpy())
-    needed = np.arange(age, until_age)
-    missing = [int(value) for value in needed if value not in known.index]
-    if missing:
-        raise InputError(
-            f"The hazard of death at age {missing[0]}, sex '{sex}', is not known; lower until_age "
-            f"({until_age}), or give a life_table that reaches it."
-        )
-    return known.reindex(needed).to_numpy(dtype=float)
 
 
 def _risk(

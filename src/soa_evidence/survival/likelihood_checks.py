@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from soa_evidence.results import Check
 from soa_evidence.survival.newton import Maximum, maximum_check
 
-__all__ = ["checks_of", "robust_covariance"]
+__all__ = ["checks_of", "clusters_check", "robust_covariance"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -35,15 +35,16 @@ def checks_of(found: Maximum, events: float, size: int, cluster: IntArray | None
             why="with few events coefficients are biased and their limits, for large samples, too narrow",
         ),
     ]
-    if cluster is not None:
-        count = int(cluster.max()) + 1
-        made.append(
-            Check(
-                name="clusters behind the robust standard error",
-                verdict="pass" if count >= FEW_CLUSTERS else "warn",
-                observed=str(count),
-                expected=f"at least {FEW_CLUSTERS}",
-                why="the robust standard error is too small when there are few clusters",
-            )
-        )
-    return tuple(made)
+    return tuple(made) if cluster is None else (*made, clusters_check(cluster))
+
+
+def clusters_check(cluster: IntArray) -> Check:
+    """Check that enough clusters stand behind a robust standard error."""
+    count = int(cluster.max()) + 1
+    return Check(
+        name="clusters behind the robust standard error",
+        verdict="pass" if count >= FEW_CLUSTERS else "warn",
+        observed=str(count),
+        expected=f"at least {FEW_CLUSTERS}",
+        why="the robust standard error is too small when there are few clusters",
+    )

@@ -10,6 +10,7 @@ from soa_evidence.errors import InputError
 from soa_evidence.results import Check
 from soa_evidence.survival import columns
 from soa_evidence.survival.cox_rows import Design
+from soa_evidence.survival.likelihood_checks import clusters_check
 from soa_evidence.survival.rate_likelihood import Counts, Maximum
 
 __all__ = ["checks", "refuse_levels_without_events", "standardise"]
@@ -20,7 +21,6 @@ DETERMINED = 1e-10  # smallest eigenvalue of the columns' correlation below whic
 CONVERGED = 1e-9
 DISPERSED = 1.5
 FEW_EVENTS = 10
-FEW_CLUSTERS = 30
 FEW_EXPECTED = 1.0  # mean expected events a row below which Pearson's statistic says little
 
 
@@ -131,14 +131,5 @@ def checks(
             )
         )
     if clusters is not None:
-        count = int(clusters.max()) + 1
-        found.append(
-            Check(
-                name="clusters behind the robust standard error",
-                verdict="pass" if count >= FEW_CLUSTERS else "warn",
-                observed=str(count),
-                expected=f"at least {FEW_CLUSTERS}",
-                why="the robust standard error is too small when there are few clusters",
-            )
-        )
+        found.append(clusters_check(clusters))
     return tuple(found)

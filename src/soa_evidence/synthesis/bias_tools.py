@@ -64,7 +64,3 @@ class Tool:
     levels: tuple[str, ...]
     domains: tuple[Domain, ...]
     overall: Callable[[Mapping[str, str]], str]
-
-    def domain_of(self, question: str) -> Domain | None:
-        """Return the domain that asks a question; None when the tool does not ask it."""
-        return next((d for d in self.domains if question in {q.id for q in d.questions}), None)

@@ -18,7 +18,7 @@ Checked against: the sets and figures worked out by hand from the same papers (t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,16 @@ from scipy import stats
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.results import Check
 from soa_evidence.synthesis import effect_sizes
+from soa_evidence.synthesis.evidence_rules import (
+    NOT_CODED,
+    Row,
+    has,
+    own_measure,
+    require_one_direction,
+    require_one_measure,
+    why_not,
+    without_overlap,
+)
 from soa_evidence.synthesis.studies import require_choice, require_columns
 
 __all__ = ["NEEDED", "EvidenceSet", "choose", "fit", "readings", "scales"]
@@ -41,10 +51,6 @@ NEEDED = (
     "period_end",
 )  # fmt: skip
 MEASURES = ("OR", "RR", "MD", "RATIO")
-RATIOS = ("OR", "RR", "HR", "SHR", "IRR")
-NOT_CODED = "not coded"
-#: One result of the register, by column.
-Row = Mapping[str, Any]
 USUAL_LEVEL = 0.95
 
 
@@ -126,16 +132,16 @@ def fit(
     kept: list[Row] = []
     left: list[tuple[Row, str]] = []
     for row in _records(results[about]):
-        why = _why_not(row, measure, follow_up, pool)
+        why = why_not(row, measure, follow_up, pool)
         if why:
             left.append((row, why))
         else:
             kept.append(row)
     if pool:
-        kept, more = _without_overlap(kept)
+        kept, more = without_overlap(kept)
         left += more
-        _require_one_measure(kept, measure, alike)
-    _require_one_direction(kept)
+        require_one_measure(kept, measure, alike)
+    require_one_direction(kept)
     return EvidenceSet(
         included=_effects(kept, measure),
         excluded=pd.DataFrame(
@@ -193,7 +199,7 @@ def readings(results: pd.DataFrame) -> pd.DataFrame:
         if values is not None:
             none = 0.0 if row["measure"] == "MD" else 1.0
             reading = "for" if values[1] > none else "against" if values[2] < none else "neither"
-        elif _has(row, "reading_in_words") and not row["inconsistent"]:
+        elif has(row, "reading_in_words") and not row["inconsistent"]:
             reading = str(row["reading_in_words"])
         shown.append((math.nan,) * 3 if values is None else values)
         said.append(reading)
@@ -203,10 +209,10 @@ def readings(results: pd.DataFrame) -> pd.DataFrame:
 
 def _seen(row: Row) -> tuple[float, float, float] | None:
     """Return effect and 95 % limits as a reader sees them: those printed, where 95 % was printed."""
-    kind = _own_measure(row)
+    kind = own_measure(row)
     if kind is None or row["direction"] == NOT_CODED:
         return None
-    printed = _has(row, "effect", "effect_lower", "effect_upper")
+    printed = has(row, "effect", "effect_lower", "effect_upper")
     if printed and math.isclose(float(row["level"]), USUAL_LEVEL):
         return float(row["effect"]), float(row["effect_lower"]), float(row["effect_upper"])
     one = _effects([dict(row)], kind).iloc[0]
@@ -243,101 +249,6 @@ def _require_names(
 
 def _records(frame: pd.DataFrame) -> list[Row]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _has(row: Row, *columns: str) -> bool:
-    return all(pd.notna(row[column]) for column in columns)
-
-
-def _own_measure(row: Row) -> str | None:
-    """Return on which measure a row has an estimate with a standard error; None for none."""
-    interval = _has(row, "effect", "effect_lower", "effect_upper")
-    if interval and row["measure"] in RATIOS:
-        return "RATIO"
-    if interval and row["measure"] == "MD":
-        return "MD"
-    if _has(row, "events_less", "n_less", "events_more", "n_more") and row["measure"] in ("OR", "RR"):
-        return str(row["measure"])
-    if _has(row, "mean_less", "sd_less", "n_less", "mean_more", "sd_more", "n_more"):
-        return "MD"
-    return None
-
-
-def _why_not(row: Row, measure: str, follow_up: str | None, pool: bool) -> str:
-    own = _own_measure(row)
-    fits = {
-        "OR": row["measure"] == "OR" and own in ("OR", "RATIO"),
-        "RR": row["measure"] == "RR" and own in ("RR", "RATIO"),
-        "MD": own == "MD",
-        "RATIO": own in ("RATIO", "OR", "RR"),
-    }
-    reasons = (
-        (row["inconsistent"], f"inconsistent in its source: {row['inconsistency']}"),
-        (not row["poolable"], str(row["not_poolable_because"])),
-        (row["direction"] == NOT_CODED, "its direction is not known"),
-        (not row["primary_study"], "pools studies of the register"),
-        (
-            follow_up is not None and row["follow_up"] != follow_up,
-            f"follow-up {row['follow_up'] if _has(row, 'follow_up') else 'not stated'}, not {follow_up}",
-        ),
-        (own is None, "no standard error can be had"),
-        (not fits[measure], f"gives no {measure}"),
-        (pool and not row["main_contrast"], "another band of a study that is in with its main contrast"),
-    )
-    return next((why for broken, why in reasons if broken), "")
-
-
-def _without_overlap(
-    rows: list[Row],
-) -> tuple[list[Row], list[tuple[Row, str]]]:
-    """Keep the latest of results that may hold the same patients."""
-    kept: list[Row] = []
-    left = []
-    order = sorted(rows, key=lambda r: (-_year(r["period_end"], 0.0), str(r["result_id"])))
-    for row in order:
-        shared = next((other for other in kept if _overlap(row, other)), None)
-        if shared is None:
-            kept.append(row)
-        else:
-            left.append((row, f"may hold the same patients as {shared['label']} ({row['registry']})"))
-    return sorted(kept, key=lambda r: str(r["result_id"])), left
-
-
-def _year(value: Any, unknown: float) -> float:
-    return unknown if pd.isna(value) else float(value)
-
-
-def _overlap(one: Row, other: Row) -> bool:
-    if one["registry"] != other["registry"]:
-        return False
-    mine = set(str(one["joint"]).split(" and "))
-    if not mine & set(str(other["joint"]).split(" and ")):
-        return False
-    early, late = float("-inf"), float("inf")
-    return _year(one["period_start"], early) <= _year(other["period_end"], late) and _year(
-        other["period_start"], early
-    ) <= _year(one["period_end"], late)
-
-
-def _require_one_measure(rows: list[Row], measure: str, alike: Sequence[str]) -> None:
-    found = {str(row["measure"]): row for row in rows}
-    if measure == "MD" or len(found) < 2 or set(found) <= set(alike):
-        return
-    told = ", ".join(f"{name} in {row['label']}" for name, row in found.items())
-    raise InputError(
-        f"Mixed measures: {told}. Pool one of them, or declare them alike with a reason (alike, "
-        "alike_because)."
-    )
-
-
-def _require_one_direction(rows: list[Row]) -> None:
-    found = {str(row["direction"]): row for row in rows}
-    if len(found) > 1:
-        (one, first), (two, second), *_ = found.items()
-        raise InputError(
-            f"Mixed directions: {first['label']} is coded '{one}', {second['label']} '{two}'. "
-            "Turn one of them round."
-        )
 
 
 def _effects(rows: list[Row], measure: str) -> pd.DataFrame:

@@ -33,7 +33,7 @@ from soa_evidence.errors import InputError
 from soa_evidence.results import Check
 from soa_evidence.synthesis import dose_response, effect_sizes
 from soa_evidence.synthesis.dose_response import DoseResponseResult
-from soa_evidence.synthesis.evidence_sets import NOT_CODED, RATIOS
+from soa_evidence.synthesis.evidence_rules import NOT_CODED, RATIOS
 from soa_evidence.synthesis.studies import require_columns
 
 __all__ = ["ASSUMED", "CORRELATIONS", "LEAST", "GradedExposure", "Trend", "fit"]

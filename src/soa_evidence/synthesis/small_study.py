@@ -48,7 +48,6 @@ __all__ = ["FEW_STUDIES", "SmallStudyResult", "WeightedLine", "fit", "weighted_l
 
 METHOD = "synthesis.small_study"
 TESTS = ("egger", "egger_random", "begg", "harbord", "peters")
-ON_COUNTS = ("harbord", "peters")
 FEW_STUDIES = 10  # Sterne et al. 2011
 SUSPECT = 0.10
 

@@ -42,6 +42,7 @@ from soa_evidence import priors as named_priors
 from soa_evidence.errors import require_seed
 from soa_evidence.results import Check
 from soa_evidence.results.comparison import fewest_check
+from soa_evidence.results.predictive import predictive_check
 from soa_evidence.sampling import Settings
 from soa_evidence.units import predictive
 from soa_evidence.units.binomial_result import BinomialResult, Draws, Question, class_table, summarise
@@ -186,7 +187,7 @@ def fit(
     predicted = predictive.replicate(cells, draws.case_mix, draws.class_level, draws.class_spread, seed=seed)
     checks = (
         *engine_checks,
-        predictive.check(predicted),
+        predictive_check(predicted),
         events_check(cells),
     )
     return summarise(

@@ -46,8 +46,9 @@ from soa_evidence import priors as named_priors
 from soa_evidence.errors import InputError, require_seed
 from soa_evidence.results import Check
 from soa_evidence.results.comparison import fewest_check, reference_classes, require_better
+from soa_evidence.results.predictive import predictive_check
 from soa_evidence.sampling import Settings, convergence_checks, sample
-from soa_evidence.units import gaussian_direct, gaussian_predictive, predictive
+from soa_evidence.units import gaussian_direct, gaussian_predictive
 from soa_evidence.units.collapse import resample
 from soa_evidence.units.coordinates import by_information, whitened
 from soa_evidence.units.gaussian_direct import Near
@@ -225,7 +226,7 @@ def fit(
         chains=settings.chains,
         priors=chosen,
         predictive=predicted,
-        checks=(*engine_checks, predictive.check(predicted), patients),
+        checks=(*engine_checks, predictive_check(predicted), patients),
         tree=tree,
         log_prior=log_prior,
         seed=seed,

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from soa_evidence.results.predictive import REPLICATES, compared
 from soa_evidence.units.gaussian_direct import dof_of
-from soa_evidence.units.predictive import REPLICATES, compared
 from soa_evidence.units.sums import Sums
 
 __all__ = ["replicate"]

@@ -168,6 +168,9 @@ class JointDraws:
         A class's spread over the usual one.
     chains : int
     checks : tuple of Check
+    case_mix : tuple of arrays of shape (S, K)
+        Coefficients of each outcome's case mix less their mode, with which the levels go; empty where there
+        is no case mix.
     """
 
     level: FloatArray
@@ -176,6 +179,7 @@ class JointDraws:
     relative: FloatArray
     chains: int
     checks: tuple[Check, ...]
+    case_mix: tuple[FloatArray, ...] = ()
 
     @property
     def spread(self) -> FloatArray:
@@ -227,7 +231,7 @@ def draw(laid: Layers, priors: JointPriors, *, settings: Settings, seed: int, th
     level, mean, covariance, ratio = (np.concatenate([one[at] for one in found]) for at in range(4))
     taken = np.mean([one[4] for one in found], axis=0)
     checks = _checks(laid, settings.chains, mean, covariance, ratio, level, taken)
-    add_case_mix(laid, level, mean, np.random.default_rng(int(seeds[-1])))
+    case_mix = add_case_mix(laid, level, mean, np.random.default_rng(int(seeds[-1])))
     return JointDraws(
         level=level,
         class_level=mean,
@@ -235,23 +239,33 @@ def draw(laid: Layers, priors: JointPriors, *, settings: Settings, seed: int, th
         relative=ratio,
         chains=settings.chains,
         checks=checks,
+        case_mix=case_mix,
     )
 
 
-def add_case_mix(laid: Layers, level: FloatArray, mean: FloatArray, rng: np.random.Generator) -> None:
-    """Move units, and classes by the average of their units, for the case mix's own uncertainty."""
+def add_case_mix(
+    laid: Layers, level: FloatArray, mean: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, ...]:
+    """Move units, and classes by the average of their units, for the case mix's own uncertainty.
+
+    Returns how far each draw's coefficients lie from the mode, one array (S, K) an outcome.
+    """
+    found = []
     for o, (s, at) in enumerate(zip(laid.summaries, laid.places, strict=True)):
         terms = len(s.case_mix)
         if not terms:
+            found.append(np.zeros((len(level), 0)))
             continue
         values, vectors = np.linalg.eigh(s.case_mix_covariance)
         noise = rng.standard_normal((len(level), terms)) * np.sqrt(np.clip(values, 0, None)) @ vectors.T
+        found.append(noise)
         move = -noise @ s.lean.T
         level[:, at, o] += move
         for g in range(len(laid.groups)):
             own = laid.group_of_unit[at] == g
             if own.any():
                 mean[:, g, o] += move[:, own].mean(axis=1)
+    return tuple(found)
 
 
 def _checks(

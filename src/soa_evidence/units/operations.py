@@ -19,7 +19,6 @@ from soa_evidence.errors import InputError, nearest, require_columns
 __all__ = ["published"]
 
 MIDDLE = 3  # of 1 to 5
-MOST_HIDDEN = 5
 
 
 def published(

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from soa_evidence.priors import OrdinalPriors
 from soa_evidence.results import Check, Estimates, power_scaling
-from soa_evidence.units import predictive
+from soa_evidence.results.predictive import REPLICATES, compared, predictive_check
 from soa_evidence.units.binomial_result import Question, class_table, unit_table
 from soa_evidence.units.collapse import Collapsed
 from soa_evidence.units.contrasts import RISK, Comparison, kind_risks, mix_by_patients, these_units_risks
 from soa_evidence.units.direct_classes import TermDensity
 from soa_evidence.units.log_prior import log_level_prior
 from soa_evidence.units.ordered import Ordered
-from soa_evidence.units.predictive import REPLICATES, compared
 from soa_evidence.units.standardise import RiskCurve, risk_curve
 
 __all__ = ["OrdinalDraws", "OrdinalResult", "proportional_odds", "summarise"]
@@ -154,7 +153,7 @@ def summarise(
     against = (question.reference, question.reference_label)
     these = replace(these_units_risks(cells, unit_share, *against), measure=SHARE)
     kind = replace(kind_risks(cells, curve, draws.class_level, draws.class_spread, *against), measure=SHARE)
-    checks = (*checks, predictive.check(predicted))
+    checks = (*checks, predictive_check(predicted))
     scaled = _power_scaling(
         tree,
         draws,

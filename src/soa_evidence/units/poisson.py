@@ -55,8 +55,9 @@ from soa_evidence import priors as named_priors
 from soa_evidence.errors import require_seed
 from soa_evidence.results import Check
 from soa_evidence.results.comparison import fewest_check
+from soa_evidence.results.predictive import predictive_check
 from soa_evidence.sampling import Settings
-from soa_evidence.units import poisson_posterior, poisson_predictive, predictive
+from soa_evidence.units import poisson_posterior, poisson_predictive
 from soa_evidence.units.binomial_result import Question
 from soa_evidence.units.poisson_frame import Counts, prepare
 from soa_evidence.units.poisson_result import PoissonResult, RateComparison, class_table, summarise
@@ -150,7 +151,7 @@ def fit(
         chains=settings.chains,
         priors=chosen,
         predictive=predicted,
-        checks=(drawn.check, predictive.check(predicted), *_data_checks(counts)),
+        checks=(drawn.check, predictive_check(predicted), *_data_checks(counts)),
         seed=seed,
     )
 

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from soa_evidence.results.predictive import compared
 from soa_evidence.units.poisson_frame import Counts
 from soa_evidence.units.poisson_posterior import Posterior
-from soa_evidence.units.predictive import compared
 
 __all__ = ["cut_off", "replicate"]
 

@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 from soa_evidence.errors import InputError
 from soa_evidence.results import Check, Estimates, checks_frame
 from soa_evidence.units import binomial, class_contrast
+from soa_evidence.units import specification_agreement as told_by
 from soa_evidence.units.class_contrast import ESTIMATORS, KIND, Contrast, Tables
 from soa_evidence.units.specification_grid import (
     COMPARATOR,
@@ -56,7 +57,6 @@ __all__ = ["SpecificationCurve", "fit"]
 FloatArray = NDArray[np.float64]
 HIERARCHICAL = "hierarchical"
 LEVEL = 0.95
-MOST_LEFT_OUT = 0.2  # share of specifications that could not be fitted
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -196,16 +196,18 @@ def fit(
         rows += _sampled(grid, place, seed)
     if not rows:
         raise InputError(f"No specification can be fitted; the first fails because {broken[0]['reason']}.")
-    table = _judged(pd.DataFrame(rows), told)
+    table = told_by.judged(pd.DataFrame(rows), told)
     joint = reference(grid, excess, exchanges=exchanges, seed=seed) if exchanges else None
     choices = dict(grid.choices)
     if places:
         choices["estimator"] = (*choices["estimator"], HIERARCHICAL)
     varied = {choice: options for choice, options in choices.items() if len(options) > 1}
     cheap = table[table["estimator"] != HIERARCHICAL]
-    influence, options = _influence(cheap, {c: grid.choices[c] for c in varied if len(grid.choices[c]) > 1})
-    conclusion = _conclusion(told[1], told[2])
-    agreement = _agreement(table, conclusion)
+    influence, options = told_by.influence(
+        cheap, {c: grid.choices[c] for c in varied if len(grid.choices[c]) > 1}
+    )
+    conclusion = told_by.conclusion(told[1], told[2])
+    agreement = told_by.agreement(table, conclusion)
     return SpecificationCurve(
         specifications=table,
         choices=choices,
@@ -216,7 +218,7 @@ def fit(
         reference=joint,
         headline=told,
         conclusion=conclusion,
-        checks=_checks(table, len(broken), agreement),
+        checks=told_by.checks(table, len(broken), agreement),
     )
 
 
@@ -321,99 +323,6 @@ def _sampled(grid: Grid, place: dict[str, str], seed: int) -> list[dict[str, Any
         values = {name: float(row[name]) for name in ("estimate", "std_error", "lower", "upper")}
         found.append({**place, "estimator": HIERARCHICAL, "estimand_kind": kind, **values, "dof": np.inf})
     return found
-
-
-def _conclusion(lower: float, upper: float) -> str:
-    return "lower" if upper < 0 else "higher" if lower > 0 else "cannot tell"
-
-
-def _judged(table: pd.DataFrame, told: tuple[float, float, float]) -> pd.DataFrame:
-    table = table.sort_values(["estimate", "lower"], kind="stable").reset_index(drop=True)
-    table["same_sign"] = np.sign(table["estimate"]) == np.sign(told[0])
-    table["conclusion"] = [
-        _conclusion(low, high) for low, high in zip(table["lower"], table["upper"], strict=True)
-    ]
-    return table
-
-
-def _agreement(table: pd.DataFrame, conclusion: str) -> pd.DataFrame:
-    parts = {"all": table, **dict(iter(table.groupby("estimand_kind", sort=True)))}
-    rows = []
-    for kind, part in parts.items():
-        said = part["conclusion"]
-        rows.append(
-            {
-                "estimand_kind": kind,
-                "specifications": len(part),
-                "same_sign": int(part["same_sign"].sum()),
-                "same_conclusion": int((said == conclusion).sum()),
-                "lower": int((said == "lower").sum()),
-                "higher": int((said == "higher").sum()),
-                "cannot_tell": int((said == "cannot tell").sum()),
-                "smallest": float(part["estimate"].min()),
-                "median": float(part["estimate"].median()),
-                "largest": float(part["estimate"].max()),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _influence(table: pd.DataFrame, varied: dict[str, tuple[str, ...]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    total = float(((table["estimate"] - table["estimate"].mean()) ** 2).sum())
-    rows, options = [], []
-    for choice, named in varied.items():
-        grouped = table.groupby(choice, sort=False)["estimate"]
-        mean, count = grouped.mean(), grouped.size()
-        between = float((count * (mean - table["estimate"].mean()) ** 2).sum())
-        rows.append(
-            {
-                "choice": choice,
-                "share_of_variance": between / total if total > 0 else 0.0,
-                "largest_gap": float(mean.max() - mean.min()),
-                "lowest_option": str(mean.idxmin()),
-                "highest_option": str(mean.idxmax()),
-            }
-        )
-        options += [
-            {
-                "choice": choice,
-                "option": option,
-                "specifications": int(count[option]),
-                "mean": float(mean[option]),
-                "smallest": float(grouped.min()[option]),
-                "largest": float(grouped.max()[option]),
-            }
-            for option in named
-            if option in count.index
-        ]
-    names = ["choice", "share_of_variance", "largest_gap", "lowest_option", "highest_option"]
-    influence = pd.DataFrame(rows, columns=names)
-    influence = influence.sort_values("share_of_variance", ascending=False, kind="stable").reset_index(
-        drop=True
-    )
-    return influence, pd.DataFrame(options)
-
-
-def _checks(table: pd.DataFrame, broken: int, agreement: pd.DataFrame) -> tuple[Check, ...]:
-    share = broken / (broken + len(table))
-    row = agreement.iloc[0]
-    agree = int(row["same_sign"]) / int(row["specifications"])
-    return (
-        Check(
-            name="specifications that could not be fitted",
-            verdict="pass" if share <= MOST_LEFT_OUT else "warn",
-            observed=f"{broken:,} of {broken + len(table):,}",
-            expected=f"at most {MOST_LEFT_OUT:.0%}",
-            why="a curve of those that happen to work may differ from the one that was meant",
-        ),
-        Check(
-            name="specifications that find the headline's sign",
-            verdict="pass" if agree >= 0.9 else "warn",
-            observed=f"{int(row['same_sign']):,} of {int(row['specifications']):,}",
-            expected="at least 90 %",
-            why="where defensible choices disagree about the sign, the answer rests on the choice",
-        ),
-    )
 
 
 def _heading(result: SpecificationCurve) -> str:

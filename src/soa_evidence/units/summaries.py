@@ -44,6 +44,7 @@ IntArray = NDArray[np.int64]
 
 PER_SD = float(np.pi / np.sqrt(3))  # log odds that one standard deviation between patients is worth
 BIN_WIDTH = 0.8  # log odds; a bin's score gives it the expected events of its patients at the mode
+FINE_WIDTH = 0.1  # of the bins that risks are told from at levels far from the mode
 REACH = 12.0  # log odds either side of the units' levels that a risk may be asked for
 VARIANCE_PATIENTS = 20.0  # patients' worth by which a unit's residual variance leans on everybody's
 
@@ -132,7 +133,10 @@ class Summary:
     lean : array of shape (J, K)
         Mean design of each unit, weighted by information: what its level moves by when the case mix does.
     seen, bin_unit, bin_patients, bin_score : arrays of shapes (J,), (B,), (B,), (B,)
-        The likelihood's sufficient total and bins; for a score the bins are for predictions only.
+        The likelihood's sufficient total and bins.
+    fine : tuple of arrays (B,), (B,), (B,), (B, K)
+        Unit, patients, score and mean design of narrower bins, for what a unit's patients would have at
+        another level or case mix.
     residual : array of shape (C,)
         Observed less expected total of each cell, at the unit's own level.
     curve : RiskCurve or None
@@ -152,6 +156,7 @@ class Summary:
     bin_unit: IntArray
     bin_patients: FloatArray
     bin_score: FloatArray
+    fine: tuple[IntArray, FloatArray, FloatArray, FloatArray]
     residual: FloatArray
     curve: RiskCurve | None
     totals: FloatArray
@@ -174,17 +179,23 @@ class Summary:
             return self.curve.risk(level)
         return self.centre + level / self.per_point
 
-    def own(self, level: FloatArray) -> FloatArray:
-        """Levels (S, J) as the mean risk or score that each unit's own patients would then have."""
+    def own(self, level: FloatArray, case_mix: FloatArray) -> FloatArray:
+        """Return the mean risk or score that each unit's own patients would have, shape (S, J).
+
+        Parameters
+        ----------
+        level : array of shape (S, J)
+        case_mix : array of shape (S, K)
+            Coefficients less their mode.
+        """
         total = np.zeros_like(level)
+        unit, patients, score, design = self.fine
         if self.curve is None:
-            mean = np.bincount(self.bin_unit, weights=self.bin_patients * self.bin_score) / self.patients
-            return self.centre + (level + mean) / self.per_point
+            mean = np.bincount(unit, weights=patients * score) / self.patients
+            return np.asarray(self.centre + (level + mean + case_mix @ self.lean.T) / self.per_point)
         for at in range(len(level)):
-            risk = expit(level[at, self.bin_unit] + self.bin_score)
-            total[at] = np.bincount(
-                self.bin_unit, weights=self.bin_patients * risk, minlength=len(self.level)
-            )
+            risk = expit(level[at, unit] + score + design @ case_mix[at])
+            total[at] = np.bincount(unit, weights=patients * risk, minlength=len(self.level))
         return np.asarray(total / self.patients)
 
 
@@ -229,9 +240,18 @@ def _of_events(cells: Cells, outcome: Events) -> Summary:
     score = (cells.design @ near.case_mix)[cells.pattern]
     risk = expit(score + near.unit_mode[cells.unit])
     expected = cells.trials * risk
-    step = np.floor(score / BIN_WIDTH).astype(np.int64)
-    key, where = np.unique(cells.unit * (np.ptp(step) + 1) + step - step.min(), return_inverse=True)
-    bin_unit, bin_patients = key // (np.ptp(step) + 1), np.bincount(where, weights=cells.trials)
+
+    def bins(width: float) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+        step = np.floor(score / width).astype(np.int64)
+        key, where = np.unique(cells.unit * (np.ptp(step) + 1) + step - step.min(), return_inverse=True)
+        unit, patients = key // (np.ptp(step) + 1), np.bincount(where, weights=cells.trials)
+        score_at = logit(np.bincount(where, weights=expected) / patients) - near.unit_mode[unit]
+        weight = expected * (1 - risk)
+        mean = [np.bincount(where, weights=weight * x) for x in cells.design[cells.pattern].T]
+        leaning = np.array(mean).reshape(len(mean), len(unit)).T / np.bincount(where, weights=weight)[:, None]
+        return unit, patients, score_at, leaning
+
+    bin_unit, bin_patients, bin_score, _ = bins(BIN_WIDTH)
     curve = risk_curve(
         cells.design, cells.reference_weights, near.case_mix[None],
         lowest=float(near.unit_mode.min()) - REACH, highest=float(near.unit_mode.max()) + REACH,
@@ -247,7 +267,8 @@ def _of_events(cells: Cells, outcome: Events) -> Summary:
         seen=cells.by_unit(cells.events),
         bin_unit=bin_unit,
         bin_patients=bin_patients,
-        bin_score=logit(np.bincount(where, weights=expected) / bin_patients) - near.unit_mode[bin_unit],
+        bin_score=bin_score,
+        fine=bins(FINE_WIDTH),
         residual=cells.events - expected,
         curve=curve,
         totals=cells.by_unit(cells.events),
@@ -298,6 +319,7 @@ def _of_score(frame: pd.DataFrame, cells: Cells, outcome: Score, keys: list[str]
         bin_unit=cells.unit[order],
         bin_patients=n[order],
         bin_score=(covariates @ beta * scale)[order],
+        fine=(cells.unit[order], n[order], (covariates @ beta * scale)[order], covariates[order]),
         residual=total - n * fitted,
         curve=None,
         totals=cells.by_unit(total) + many * centre,

@@ -53,6 +53,7 @@ from soa_evidence.units import variation_direct
 from soa_evidence.units.joint_draws import JointDraws, Layers, draw, layers
 from soa_evidence.units.posterior import refusal
 from soa_evidence.units.summaries import PER_SD, Events, Outcome, Score, Summary, summarise, tally
+from soa_evidence.units.variation_bins import bins
 from soa_evidence.units.variation_tables import flags, mostly_chance, table, worst_checks
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Events",
     "Score",
     "VariationResult",
+    "bins",
     "fit",
     "flags",
     "mostly_chance",
@@ -225,8 +227,10 @@ def _describe(
     # a class's level is that of the units seen, so that what is left sums to nothing within it
     inside = np.equal.outer(cells.group_of_unit, np.arange(len(cells.groups))) * patients[:, None]
     of_class = (level @ (inside / inside.sum(axis=0)))[:, cells.group_of_unit]
-    by_mix = summary.own(np.broadcast_to(middle, level.shape))
-    by_class, by_unit = summary.own(of_class), summary.own(level)
+    # levels are told for everybody's case mix; a unit's own patients go with the case mix of the same draw
+    mixed = drawn.case_mix[0] if drawn.case_mix else np.zeros((len(level), len(summary.case_mix)))
+    by_mix = summary.own(np.broadcast_to(middle, level.shape), mixed)
+    by_class, by_unit = summary.own(of_class, mixed), summary.own(level, mixed)
     parts = np.stack([crude - by_unit, by_mix - overall, by_class - by_mix, by_unit - by_class])
     apart = crude - overall
     variance = float(weight @ apart**2)

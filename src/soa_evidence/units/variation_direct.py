@@ -120,8 +120,7 @@ def draw(laid: Layers, priors: JointPriors, *, draws: int, seed: int) -> tuple[J
         chains=CHAINS,
         checks=(check,),
     )
-    add_case_mix(laid, found.level, found.class_level, rng)
-    return found, check
+    return replace(found, case_mix=add_case_mix(laid, found.level, found.class_level, rng)), check
 
 
 def _log_likelihood(laid: Layers, unit: FloatArray) -> FloatArray:

@@ -79,8 +79,6 @@ def marginal(
     year_sd: float,
 ) -> float:
     """Log likelihood given the fixed part of every unit-year's level, `fixed` (R,), and the two spreads."""
-    nodes_u, weights_u = np.polynomial.hermite_e.hermegauss(UNIT_NODES)
-    nodes_e, weights_e = np.polynomial.hermite_e.hermegauss(YEAR_NODES)
     return float(
         _kernel()(
             coefficients,
@@ -89,12 +87,17 @@ def marginal(
             len(data.units),
             unit_sd,
             year_sd,
-            nodes_u,
-            np.log(weights_u) + nodes_u**2 / 2,
-            nodes_e,
-            np.log(weights_e) + nodes_e**2 / 2,
+            *_nodes(UNIT_NODES),
+            *_nodes(YEAR_NODES),
         )
     )
+
+
+@cache
+def _nodes(count: int) -> tuple[FloatArray, FloatArray]:
+    """Nodes, and log weights for integrands that hold their own normal density."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
+    return nodes, np.log(weights) + nodes**2 / 2
 
 
 @cache

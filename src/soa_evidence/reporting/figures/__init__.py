@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from soa_evidence.reporting.figures.probability_curve import probability_curve
     from soa_evidence.reporting.figures.risk_of_bias import risk_of_bias
     from soa_evidence.reporting.figures.specification_curve import specification_curve
+    from soa_evidence.reporting.figures.spread_panels import spread_panels
     from soa_evidence.reporting.figures.spread_parts import spread_parts
     from soa_evidence.reporting.figures.stacked_incidence import stacked_incidence
     from soa_evidence.reporting.figures.study_forest import study_forest
@@ -51,6 +52,7 @@ __all__ = [
     "probability_curve",
     "risk_of_bias",
     "specification_curve",
+    "spread_panels",
     "spread_parts",
     "stacked_incidence",
     "study_forest",

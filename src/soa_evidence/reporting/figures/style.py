@@ -262,11 +262,15 @@ def above(axes: Axes, text: str, size: Size, *, gap: float = 12) -> float:
 
 
 def sides(axes: Axes, both: tuple[str, str]) -> None:
-    """Say beneath the axis what lies to its left and to its right."""
-    for text, ha, x in ((f"← {both[0]}", "left", 0.0), (f"{both[1]} →", "right", 1.0)):
+    """Say beneath the axis what lies to its left and right, in two lines where one does not hold both."""
+    across = axes.get_window_extent().width / axes.figure.dpi * 72
+    most = int(across / 8.8) - 2
+    left, right = (safe.shorten(text, most) for text in both)
+    down = 18 if len(left) + len(right) + 2 > most else 0
+    for text, ha, x, drop in ((f"← {left}", "left", 0.0, 0), (f"{right} →", "right", 1.0, down)):
         axes.annotate(
-            text, xy=(x, 0), xytext=(0, -58), textcoords="offset points", xycoords="axes fraction", ha=ha,
-            va="center", fontsize=SMALL, weight="bold", label=layout.BELOW,
+            text, xy=(x, 0), xytext=(0, -58 - drop), textcoords="offset points", xycoords="axes fraction",
+            ha=ha, va="center", fontsize=SMALL, weight="bold", label=layout.BELOW,
         )  # fmt: skip
 
 
