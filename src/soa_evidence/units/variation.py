@@ -211,7 +211,7 @@ def _draws(
         refused = (
             replace(refusal(check), observed=f"not used: {check.observed}; Gibbs sweeps stand instead"),
         )
-    drawn = draw(laid, priors, settings=settings or SETTINGS, seed=seed, thin=6)
+    drawn = draw(laid, priors, settings=settings or SETTINGS, seed=seed, thin=12)
     return drawn, (*refused, *drawn.checks[:3])
 
 
