@@ -194,7 +194,7 @@ def _draw_choices(
             text = safe.shorten(shown[option], 46 if size.narrow else 36)
             down = top + (8 if size.narrow else step / 2)
             canvas.text(
-                (12 if size.narrow else 16) / width, 1 - down / height, text, fontsize=12.5, va="center"
+                (12 if size.narrow else 16) / width, 1 - down / height, text, fontsize=style.TINY, va="center"
             )
             top += step
 

@@ -95,7 +95,7 @@ class Size:
 SIZES = (Size(name="wide", width=680, letters=70), Size(name="narrow", width=360, letters=42))
 TEXT = 14.5
 SMALL = 13
-TINY = 12.5  # nothing smaller: 12 CSS pixels on a phone, whose screen is a little narrower than the canvas
+TINY = 12.75  # nothing smaller: 12 CSS pixels on a phone, whose screen is a little narrower than the canvas
 
 _HEAD_LINES, _HEAD_LINE = 3, 17.0
 
