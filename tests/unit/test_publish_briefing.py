@@ -16,6 +16,7 @@ CLAIM = {
     "id": "better", "name": "Better & safer", "says": "They <i>fare</i> better.",
     "for": '<a class="number" href="#number-better.all">4</a>, <a class="given" href="#given-0a">2017</a>.',
     "against": "None.", "answer": "It <b>may</b> be so.", "printed": "", "certainty": "low",
+    "care": "<em>Beware</em> of it.",
     "missing": ["a trial", "<script>x</script>"],
     "well": 3, "asked": 7, "counts": {"for": 2, "against": 0, "cannot_tell": 1, "small": 0},
 }  # fmt: skip
@@ -34,9 +35,10 @@ def test_figures_lead_to_their_records_on_the_report_and_texts_are_inert():
     assert "They &lt;i&gt;fare&lt;/i&gt; better." in html
     assert "●●</span> 2 for" in html
     assert "against</span>" not in html  # no mark for what does not occur
-    assert "<strong>Certainty: low</strong>" in html
+    assert '<span class="certainty">Certainty: low</span>' in html
     assert 'href="index.html#given-0a"' in html
     assert "It &lt;b&gt;may&lt;/b&gt; be so." in html
+    assert "<strong>Read with care:</strong> <em>Beware</em> of it." in html
 
 
 def test_a_briefing_is_made_from_one_case():

@@ -133,7 +133,7 @@ def test_a_line_is_told_with_its_bound_number_and_in_its_unit():
     )
     assert (
         line(0.5, 0.7, at=0.6, unit="odds ratio", what="Death").sentence.text
-        == "Death: 0.60 (0.50 to 0.70) odds ratio"
+        == "Death: odds ratio 0.60 (0.50 to 0.70)"
     )
     told = line(2, 8, unit="% change", what="HN80: a 2nd group").sentence
     assert told.text == "HN80: a 2nd group: +5.0 (+2.0 to +8.0)% change"
@@ -188,9 +188,7 @@ def test_the_strongest_of_a_side_is_direct_first_then_farthest_at_its_nearer_lim
     assert one.case_against.text == "No line lies on this side, and none leans to it."
     leaning = line(-2, 30, id="lean", what="Wounds")
     told = weighed(near, leaning).case_against.text
-    assert told.startswith(
-        "No line lies clearly on this side. The one that leans most to it: Wounds: 14 more"
-    )
+    assert told.startswith("No line lies on this side. The one that leans most to it: Wounds: 14 more")
     assert told.endswith("cannot tell.")
     assert weighed(indirect).case_for.text.endswith("(indirect).")
 
@@ -273,6 +271,10 @@ def test_lines_take_the_same_numbers_from_each_report(tmp_path):
     ]
     every = case.lines([one], take="d.", supports="lower", direct=False, what="Part:", fields=("label",))
     assert [x.what for x in every] == ["Part: x", "Part: x"]
+    told = {"take": "d.a", "supports": "lower", "direct": True, "what": "Part:", "fields": ("label",)}
+    assert case.lines([one], names={"x": "the ill"}, **told)[0].what == "Part: the ill"
+    with pytest.raises(InputError, match=r"Report 'one' weighs 'x', for which names= has no plain words"):
+        case.lines([one], names={"y": "the well"}, **told)
     with pytest.raises(InputError, match="was given no report"):
         case.lines([], take="d", supports="lower", direct=True)
     with pytest.raises(InputError, match="publishes no number whose id begins"):

@@ -64,7 +64,7 @@ def render(bundles: Bundles, *, report: Mapping[str, str], run: Mapping[str, Any
         )
     claims = []
     for one in bundles.cases[0]["claims"]:
-        told = {name: Markup(_to_report(one[name])) for name in ("for", "against", "printed")}
+        told = {name: Markup(_to_report(one[name])) for name in ("for", "against", "care", "printed")}
         marks = [
             (sign * one["counts"][side], side, word) for side, sign, word in _SIDES if one["counts"][side]
         ]
@@ -73,8 +73,15 @@ def render(bundles: Bundles, *, report: Mapping[str, str], run: Mapping[str, Any
         "briefing.html.jinja",
         report=report,
         claims=claims,
+        caveat=_caveat(bundles),
         edition=date_in_words(run.get("this_run", {}).get("started", "")),
     )
+
+
+def _caveat(bundles: Bundles) -> str:
+    """Return the last sentence of the report's answer, which tells the caveat that matters most."""
+    said = [str(one["text"]) for head in bundles.headlines for one in head.get("sentences", ())]
+    return said[-1] if said else ""
 
 
 def _to_report(html: str) -> str:

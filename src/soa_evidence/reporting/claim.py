@@ -82,6 +82,8 @@ class Claim(bundles.Shown):
         The study that would settle it, and what would change our mind.
     size
         How much is at stake, in people and pounds.
+    care
+        What a reader of the strongest lines must know beside them: who else does as well, who answered.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Claim(bundles.Shown):
     settles: str
     change: str
     size: tuple[Sentence, ...] = ()
+    care: tuple[Sentence, ...] = ()
     controls: tuple[Line, ...] = ()
     randomised: bool = False
     printed: SingleResults = field(default_factory=SingleResults)
@@ -295,12 +298,14 @@ class Claim(bundles.Shown):
     def _side(self, side: Side) -> Sentence:
         best = self.strongest(side)
         if best is not None:
-            return sentence("{line}{how}.", line=best.sentence, how="" if best.direct else " (indirect)")
+            how = "" if best.direct else " (indirect)"
+            small = best.reading.partition(",")[2] if "perhaps" in best.reading else ""
+            return sentence("{line}{how}{small}.", line=best.sentence, how=how, small=small and f";{small}")
         near = self.nearest_to(side)
         if near is None:
             return sentence("No line lies on this side, and none leans to it.")
         return sentence(
-            "No line lies clearly on this side. The one that leans most to it: {line}{how}; {reading}.",
+            "No line lies on this side. The one that leans most to it: {line}{how}; {reading}.",
             line=near.sentence, how="" if near.direct else " (indirect)", reading=near.reading.split(";")[0],
         )  # fmt: skip
 
@@ -370,6 +375,7 @@ def claim(
     settles: str,
     change: str,
     size: Iterable[Sentence] = (),
+    care: Iterable[Sentence] = (),
     controls: Iterable[Line] = (),
     randomised: bool = False,
     printed: SingleResults | None = None,
@@ -417,6 +423,7 @@ def claim(
         settles=safe.clean(settles),
         change=safe.clean(change),
         size=tuple(size),
+        care=tuple(care),
         controls=tuple(controls),
         randomised=randomised,
         **({} if printed is None else {"printed": printed}),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from soa_evidence.reporting import bundle as bundles
 from soa_evidence.reporting import records, safe
 from soa_evidence.reporting.evidence_lines import described
+from soa_evidence.reporting.sentences import sentence
 from soa_evidence.reporting.tables import html_table
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def bundle(one: Claim) -> dict[str, Any]:
         ("What the evidence says", f"<p><strong>{one.found.html}</strong></p><p>{one.by_luck.html}</p>"),
         ("Strongest for", f"<p>{one.case_for.html}</p>"),
         ("Strongest against", _against(one)),
+        *([("Read with care", "".join(f"<p>{said.html}</p>" for said in one.care))] if one.care else []),
         ("Size", "".join(f"<p>{said.html}</p>" for said in one.size) or "<p>No report gives a size.</p>"),
         ("Missing", _listed(one.missing)),
         ("What would settle it", f"<p>{safe.escape(one.settles)}</p>"),
@@ -49,10 +51,14 @@ def bundle(one: Claim) -> dict[str, Any]:
         f'<dl class="weighed">{body}</dl>{table}</section>'
     )
     return bundles.bundle(
-        text=f"{one.name}: {one.says}\n" + "\n".join(said.text for said in told),
+        text=f"{one.name}: {one.says}\n" + "\n".join(said.text for _, said in told),
         html=html,
         payload=[
-            *[said.payload("text") for said in told],
+            # listed away from its claim, a sentence has to say whose it is
+            *[
+                sentence("{name}, {role}: {said}", name=one.name, role=role, said=said).payload("text")
+                for role, said in told
+            ],
             records.payload(one.numbers.values()),
         ],
     )
@@ -79,6 +85,7 @@ def _brief(one: Claim) -> dict[str, Any]:
         "found": one.found.html,
         "for": one.case_for.html,
         "against": one.case_against.html,
+        "care": " ".join(said.html for said in one.care),
         "answer": f"{one.answer}.",
         "printed": one.printed_counted.html if one.printed_counted is not None else "",
         "lines": [_line(line) for line in one.lines],
@@ -106,9 +113,17 @@ def _line(one: Line) -> dict[str, Any]:
     }
 
 
-def _sentences(one: Claim) -> list[Sentence]:
-    said = [one.found, one.by_luck, one.case_for, one.case_against, *one.size]
-    return said + ([one.printed_said] if one.printed_said is not None else [])
+def _sentences(one: Claim) -> list[tuple[str, Sentence]]:
+    """Return every sentence on the claim, each with the part it plays."""
+    said = [
+        ("what the evidence says", one.found),
+        ("by luck alone", one.by_luck),
+        ("strongest for", one.case_for),
+        ("strongest against", one.case_against),
+        *[("read with care", each) for each in one.care],
+        *[("size", each) for each in one.size],
+    ]
+    return said + ([("single published results", one.printed_said)] if one.printed_said is not None else [])
 
 
 def _against(one: Claim) -> str:

@@ -15,7 +15,7 @@ Numbers made from synthetic data are refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,7 +69,7 @@ class Margin:
     @property
     def text(self) -> str:
         """The margin in words."""
-        return f"a factor of {self.size:g}" if self.ratio else f"{self.size:g}"
+        return f"a factor of {self.size:.3g}" if self.ratio else f"{self.size:.3g}"
 
 
 _RATIO = Margin(
@@ -197,7 +197,11 @@ class Line:
                 unit=_text(self.number.unit),
             )
         per = self.number.unit.startswith("per ")
-        form = "{n:fewer both}" if per else "{n:both}" if self.margin.ratio else "{n:signed both}"
+        if self.margin.ratio:
+            return sentence(
+                "{what}: {unit} {n:both}", what=_text(self.what), n=self.number, unit=self.number.unit
+            )
+        form = "{n:fewer both}" if per else "{n:signed both}"
         if self.number.unit.startswith("%"):
             return sentence(
                 f"{{what}}: {form}{{unit}}",
@@ -262,6 +266,7 @@ def lines(
     direct: bool,
     what: str = "",
     fields: tuple[str, ...] = (),
+    names: Mapping[str, str] | None = None,
 ) -> tuple[Line, ...]:
     """Return the lines that some reports give, the same numbers from each.
 
@@ -278,11 +283,14 @@ def lines(
         What is measured, when the report's title does not say it; ending in a colon, `fields` follow it.
     fields
         Which fields of each number to add to the title, among "estimand", "label" and "population".
+    names
+        Plain words for what `fields` hold, where that is a code or a term of the report; with it, each needs
+        its words, so that a number new in the report is not weighed under a name that nobody chose.
 
     Raises
     ------
     InputError
-        When a report has no such number, or as `line`.
+        When a report has no such number, one of its fields has no plain words in `names`, or as `line`.
     """
     listed = list(reports)
     if not listed:
@@ -300,7 +308,7 @@ def lines(
         ways = report.number("specifications.specifications") if counted else None
         for id in ids:
             number = report.number(id)
-            more = [str(getattr(number, name)) for name in fields]
+            more = [_plain(str(getattr(number, name)), names, report=report.id) for name in fields]
             head = what or report.title
             told = f"{head} {', '.join(more)}" if head.endswith(":") else ", ".join([head, *more])
             made.append(
@@ -314,6 +322,18 @@ def lines(
                 )
             )
     return tuple(made)
+
+
+def _plain(text: str, names: Mapping[str, str] | None, *, report: str) -> str:
+    """Return the plain words for a field; itself where no words are given at all."""
+    if names is None:
+        return text
+    if text not in names:
+        raise InputError(
+            f"Report '{report}' weighs '{text}', for which names= has no plain words."
+            f"{nearest(text, names)} Add them."
+        )
+    return names[text]
 
 
 def _text(text: str) -> str | Given:

@@ -19,6 +19,7 @@ __all__ = [
     "checks_table",
     "evidence_records",
     "evidence_used",
+    "stacked",
     "tally",
 ]
 
@@ -115,10 +116,10 @@ def checks_table(records: Iterable[Mapping[str, Any]], caption: str | None = Non
     caption = caption or f"Checks: {tally(records)}"
     heads = ("Verdict", "What was checked, and why", "Observed", "Expected")
     rows = "".join(_check_row(record) for record in records)
-    return bundles.region(_stacked("checks", caption, heads, rows), caption)
+    return bundles.region(stacked("checks", caption, heads, rows), caption)
 
 
-def _stacked(kind: str, caption: str, heads: Sequence[str], rows: str) -> str:
+def stacked(kind: str, caption: str, heads: Sequence[str], rows: str) -> str:
     """Return a table whose rows stand as blocks on a phone; the roles say again what the tags mean there."""
     head = "".join(f'<th scope="col" role="columnheader">{name}</th>' for name in heads)
     return (
@@ -156,7 +157,7 @@ def evidence_records(packages: Iterable[dict[str, Any]]) -> dict[str, Any]:
     records = list(packages)
     heads = ("Package", "Kind", "Sources", "Licence")
     rows = "".join(_package_row(record) for record in records)
-    table = _stacked("evidence", "Evidence packages used", heads, rows)
+    table = stacked("evidence", "Evidence packages used", heads, rows)
     return bundles.bundle(
         text="\n".join(f"{r['name']}: {r['title']} ({r['kind']})" for r in records),
         html=bundles.region(table, "Evidence packages used"),

@@ -25,7 +25,7 @@ from soa_evidence.reporting import bundle as bundles
 from soa_evidence.reporting import derived_result, safe, sentences
 from soa_evidence.reporting.entry import Number, Origin
 from soa_evidence.reporting.numbers import Numbers
-from soa_evidence.reporting.provenance import evidence_records, tally
+from soa_evidence.reporting.provenance import evidence_records, stacked, tally
 from soa_evidence.reporting.sentences import Sentence
 from soa_evidence.results import Basis, Check, Estimates
 
@@ -241,11 +241,8 @@ class ReportsShown(bundles.Shown):
     def bundle(self) -> dict[str, Any]:
         """Return the MIME bundle: text, HTML, and the part the publisher collects."""
         rows = "".join(_row(report) for report in self.reports)
-        table = (
-            '<table class="evidence"><caption>Reports this one rests on</caption><thead><tr>'
-            '<th scope="col">Report</th><th scope="col">What it found</th><th scope="col">Evidence</th>'
-            f'<th scope="col">Checks</th></tr></thead><tbody>{rows}</tbody></table>'
-        )
+        heads = ("Report", "What it found", "Evidence", "Checks")
+        table = stacked("feeders", "Reports this one rests on", heads, rows)
         evidence = evidence_records(
             {package["name"]: package for report in self.reports for package in report.evidence}.values()
         )
@@ -274,9 +271,11 @@ def _row(report: PublishedReport) -> str:
     found = str((report.run.get("answer") or {}).get("sentence") or "")
     evidence = ", ".join(f"<code>{safe.escape(package['name'])}</code>" for package in report.evidence)
     return (
-        f'<tr><th scope="row"><a href="../{report.id}/index.html">{safe.escape(report.title)}</a>'
-        f"</th><td>{safe.escape(found)}</td><td>{evidence}</td>"
-        f"<td>{safe.escape(tally(report.run.get('checks', ())))}</td></tr>"
+        f'<tr role="row"><th scope="row" role="rowheader"><a href="../{report.id}/index.html">'
+        f'{safe.escape(report.title)}</a></th>'
+        f'<td role="cell" data-head="What it found">{safe.escape(found)}</td>'
+        f'<td role="cell" data-head="Evidence">{evidence}</td>'
+        f'<td role="cell" data-head="Checks">{safe.escape(tally(report.run.get("checks", ())))}</td></tr>'
     )
 
 
