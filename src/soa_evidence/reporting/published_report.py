@@ -272,7 +272,7 @@ def _row(report: PublishedReport) -> str:
     evidence = ", ".join(f"<code>{safe.escape(package['name'])}</code>" for package in report.evidence)
     return (
         f'<tr role="row"><th scope="row" role="rowheader"><a href="../{report.id}/index.html">'
-        f'{safe.escape(report.title)}</a></th>'
+        f"{safe.escape(report.title)}</a></th>"
         f'<td role="cell" data-head="What it found">{safe.escape(found)}</td>'
         f'<td role="cell" data-head="Evidence">{evidence}</td>'
         f'<td role="cell" data-head="Checks">{safe.escape(tally(report.run.get("checks", ())))}</td></tr>'
