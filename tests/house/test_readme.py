@@ -187,10 +187,10 @@ def test_the_example_on_own_data_runs(tmp_path, monkeypatch):
     assert [check.name for check in result.checks if check.verdict == "fail"] == []
 
 
-def published(report, number):
+def published(report, number, of=SPECIALIST):
     """One number of the published edition."""
     numbers = json.loads((ROOT / "reports" / report / "numbers.json").read_text(encoding="utf-8"))
-    return next(item for item in numbers if item["id"] == f"{number}.{SPECIALIST}")
+    return next(item for item in numbers if item["id"] == f"{number}.{of}")
 
 
 def test_what_readme_says_of_the_reports_is_what_they_say():
@@ -207,3 +207,16 @@ def test_what_readme_says_of_the_reports_is_what_they_say():
     assert "fared better in two" in opening
     assert "in the other six no difference is established" in opening
     assert "in none is one established for specialist hospitals as a kind" in opening
+
+
+def test_what_readme_says_of_patients_judgement_is_what_the_reports_say():
+    judged = [report for report, entry in REPORTS.items() if entry["notebook"] == "satisfaction"]
+    assert len(judged) == 4
+    for report in judged:
+        assert published(report, "difference")["lower"] > 0
+        assert published(report, "difference", of="independent-sector")["lower"] > 0
+        kind = published(report, "kind-difference")
+        assert kind["lower"] < 0 < kind["upper"]
+    opening = README.split("![")[0]
+    assert "in all four reports; so do patients of independent hospitals" in opening
+    assert "of specialist hospitals as a kind nothing is established here either" in opening

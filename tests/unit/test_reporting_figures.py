@@ -212,6 +212,32 @@ def test_a_highlight_that_is_no_unit_names_the_nearest():
         figures.caterpillar(plain, unit_text="u", id="f", highlight=["Nothern"], **WORDS)
 
 
+def funnel_of(flags, levels):
+    frame = units().iloc[: len(flags)].assign(flag=flags, volume=range(100, 100 + len(flags)))
+    limits = pd.concat(
+        pd.DataFrame({"volume": [50.0, 200.0], "lower": [30.0, 38.0], "upper": [60.0, 50.0], "level": level})
+        for level in levels
+    )
+    words = {"reference": 42.0, "volume_text": "patients", "unit_text": "per 1,000", "id": "flags", **WORDS}
+    return frame, figures.funnel(frame, limits, **words)
+
+
+def test_a_funnel_draws_the_flagged_in_full_and_says_who_they_are():
+    frame, drawn = funnel_of(["within", "above 95%", "within"], ["95%"])
+    assert list(drawn.frame["flag"]) == ["within", "above 95%", "within"]
+    assert f"Flagged: 1 {frame['group'].iloc[1]} above 95%." in drawn.description
+    assert drawn.svg.count("opacity: 0.3") > 0
+    assert "opacity: 0.75" in drawn.svg
+    assert "Flagged: none." in funnel_of(["within"] * 3, ["95%"])[1].description
+
+
+def test_a_funnel_of_three_levels_names_its_lines_in_a_key_of_their_own():
+    keyed = funnel_of(["within"] * 3, ["NHS Digital's 95%", "NHS Digital's 99.8%", "95% widened"])[1]
+    for name in ("95% widened", "99.8%"):
+        assert keyed.svg.count(name) == 1
+        assert keyed.svg_narrow.count(name) == 1
+
+
 def test_reporting_does_not_load_matplotlib_until_it_draws():
     code = "import sys, soa_evidence.reporting as r; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

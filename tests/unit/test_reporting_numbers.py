@@ -72,6 +72,9 @@ def test_decimals_follow_the_width_of_the_interval(lower, upper, decimals):
 def test_signs_and_percentages_say_what_is_true():
     assert formats.fixed(-0.04, 1) == "0.0"
     assert formats.fixed(-1234.5, 0) == "−1,234"
+    assert formats.currency("£", formats.fixed(-3626, 0)) == "−£3,626"
+    assert formats.currency("£", formats.fixed(5, 0, signed=True)) == "+£5"
+    assert formats.currency("£", "241 (50 to 430)") == "£241 (50 to 430)"
     assert formats.percent(0.713) == "71%"
     assert formats.percent(0.9996) == "more than 99%"
     assert formats.percent(0.0004) == "less than 1%"
@@ -153,3 +156,18 @@ def test_what_is_measured_and_not_counted_is_less_rather_than_fewer():
     assert number(-0.02, -0.031, 0.004, unit="of the index").text("fewer both") == (
         "0.020 less (0.031 less to 0.004 more)"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-2.3 to 1", "−2.3 to 1"),
+        ("1 to -2 (-.5)", "1 to −2 (−.5)"),
+        ("−2", "−2"),
+        ("2016-17", "2016-17"),
+        ("EQ-5D, 50-59, 1.-2", "EQ-5D, 50-59, 1.-2"),
+        ("--2 - 3", "--2 - 3"),
+    ],
+)
+def test_a_hyphen_before_a_figure_is_a_minus_and_no_other_is(text, shown):
+    assert formats.true_minus(text) == shown

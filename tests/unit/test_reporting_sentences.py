@@ -4,6 +4,7 @@ from soa_evidence import reporting
 from soa_evidence.errors import InputError
 from soa_evidence.reporting import words
 from soa_evidence.reporting.bundle import MIME
+from soa_evidence.reporting.sentences import rebuilt
 
 
 def number(estimate=-4.1, lower=-9.2, upper=1.9, id="difference.specialist", unit="per 1,000"):
@@ -31,6 +32,23 @@ def test_a_sentence_links_its_numbers_to_the_ledger():
     payload = made._repr_mimebundle_()[MIME]
     assert payload["numbers"] == ["difference.specialist"]
     assert payload["ledger"][0]["estimate"] == -4.1
+
+
+def test_a_minus_stands_before_the_pound_and_within_the_link():
+    made = reporting.sentence("Price less cost is £{d:both}, {d:unit}.", d=number(unit="£"))
+    assert made.text == "Price less cost is −£4 (−9 to 2), −4 £."
+    assert '<a class="number" href="#number-difference.specialist">−£4 (−9 to 2)</a>, ' in made.html
+    plus = reporting.sentence("£{d:signed} and £{d}", d=number(3.0, 1.0, 5.0))
+    assert plus.text == "+£3.0 and £3.0"
+    assert reporting.sentence("£{d} left", d=number()).text == "−£4 left"
+    assert reporting.sentence("£{one}{two}", one=P, two=number()).text == "£91%−4"
+    assert rebuilt(made.parts, {"difference.specialist": number(unit="£")}).text == made.text
+
+
+def test_a_given_figure_has_a_true_minus():
+    assert reporting.given("-2.3 to 1", why="as reported").text == "−2.3 to 1"
+    assert reporting.given(-4, why="as reported").text == "−4"
+    assert reporting.given("2016-17", why="a year").text == "2016-17"
 
 
 @pytest.mark.parametrize(

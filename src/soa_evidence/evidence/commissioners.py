@@ -18,6 +18,7 @@ import pandas as pd
 
 from soa_evidence.errors import EvidenceError, nearest
 from soa_evidence.evidence import tables
+from soa_evidence.evidence.commissioners_areas import area_of
 from soa_evidence.evidence.commissioners_fields import AGES, NAME, SEXES, YEARS, descriptor
 from soa_evidence.evidence.nhs_proms import packs
 from soa_evidence.evidence.write import Written, package
@@ -78,7 +79,8 @@ def build(
     Raises
     ------
     EvidenceError
-        On a missing file or column, an unknown code, age, sex or year, or a commissioner without people.
+        On a missing file or column, an unknown code, age, sex or year, a commissioner without people, or one
+        in no area of England.
     """
     files = packs.commissioner_files(packs_of)
     place = Path(populations)
@@ -98,7 +100,7 @@ def build(
         "counts": _counts(records),
         "ages": _ages(records),
         "population": _population(people, codes),
-        "commissioners": _commissioners(codes, imd, near),
+        "commissioners": _commissioners(codes, imd, near, moved),
         "peers": near[["ccg", "rank", "similar_ccg"]]
         .rename(columns={"ccg": "commissioner_2021", "similar_ccg": "peer_2021"})
         .assign(rank=near["rank"].astype(int)),
@@ -167,15 +169,20 @@ def _population(people: pd.DataFrame, codes: dict[str, str]) -> pd.DataFrame:
     return total.rename(columns={"ccg": "commissioner"})
 
 
-def _commissioners(codes: dict[str, str], imd: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
+def _commissioners(
+    codes: dict[str, str], imd: pd.DataFrame, near: pd.DataFrame, moved: dict[str, str]
+) -> pd.DataFrame:
     score, later = dict(zip(imd["CCGcode"], imd["IMDscore"], strict=True)), set(near["ccg"])
     rows = []
     for code, name in codes.items():
+        area, region = area_of(code, moved)
         as_of_2021 = MERGED_LATER.get(code, code if code in later else None)
         rows.append(
             {
                 "commissioner": code,
                 "name": name.removeprefix("NHS ").removesuffix(" CCG"),
+                "area": area,
+                "region": region,
                 "commissioner_2021": as_of_2021,
                 "deprivation": float(score[code]) if code in score else None,
                 "population_doubtful": code in DOUBTFUL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from soa_evidence.evidence.commissioners_areas import AREAS, REGIONS
 from soa_evidence.evidence.write import count, flag, number, resource, text
 
 __all__ = ["AGES", "NAME", "SEXES", "YEARS", "descriptor"]
@@ -14,6 +15,7 @@ SEXES = ("female", "male")
 JOINTS = ("hip", "knee")
 AGES = ("under 50", "50 to 59", "60 to 69", "70 and over")
 _PROMS = "https://digital.nhs.uk/data-and-information/publications/statistical/patient-reported-outcome-measures-proms"
+_AREAS = "https://github.com/ebmdatalab/openprescribing/blob/6e98b609f3366c969e669fc320aa03288bf71e81/openprescribing/data/org_codes/eccg.csv"
 _HELD_BY = "https://github.com/nhsengland/NHSE-Methods-10-Similar-CCGs"
 
 
@@ -39,9 +41,9 @@ def descriptor(packs: list[dict[str, str]], others: list[dict[str, str]]) -> dic
             "registered with "
             "their general practices by age and sex, completed questionnaires on a first hip or knee "
             "replacement, "
-            "deprivation and the ten most similar commissioners."
+            "deprivation, area of England and the ten most similar commissioners."
         ),
-        "version": "1.0.0",
+        "version": "1.1.0",
         "soa:kind": "derived",
         "soa:smallestCount": 1,
         "soa:caveats": [
@@ -54,6 +56,8 @@ def descriptor(packs: list[dict[str, str]], others: list[dict[str, str]]) -> dic
             "People are interpolated between two lists (2016 and 2020), and bands of age are split in half.",
             "For six commissioners the number of people is doubtful; they are flagged.",
             "Deprivation and peers are of April 2021, and missing for commissioners merged by then.",
+            "Areas are those of NHS England's local teams of 2015 to 2017, which follow administration, not "
+            "counties.",
             "Patients whose age or sex was suppressed count in a commissioner's total, not in the table of "
             "ages.",
         ],
@@ -91,6 +95,11 @@ def descriptor(packs: list[dict[str, str]], others: list[dict[str, str]]) -> dic
                 "soa:files": others[2:3],
             },
             {
+                "title": "Commissioners by area of NHS England, list of about 2016, areas typed from it",
+                "soa:publisher": "NHS Digital, Organisation Data Service",
+                "path": _AREAS,
+            },
+            {
                 "title": "Ten similar commissioners, April 2021: deprivation as published, peers by the "
                          "published method",
                 "soa:publisher": "NHS England",
@@ -116,6 +125,8 @@ def descriptor(packs: list[dict[str, str]], others: list[dict[str, str]]) -> dic
             resource("commissioners", "Commissioners",
                      fields=[{**code, "constraints": {**code["constraints"], "unique": True}},
                              text("name", "Name", "Without 'NHS' and 'CCG'"),
+                             text("area", "Area", "Local team of NHS England, 2015 to 2017", levels=AREAS),
+                             text("region", "Region", "Region of NHS England, 2015 to 2017", levels=REGIONS),
                              text("commissioner_2021", "Commissioner of 2021", "Whose peers apply; missing "
                                                                                "where the "
                                   "commissioner was merged and the new one's peers would not "

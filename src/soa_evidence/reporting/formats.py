@@ -7,9 +7,12 @@ one: an interval 11 wide is written in whole numbers, one 5 wide with one decima
 from __future__ import annotations
 
 import math
+import re
 
 __all__ = [
+    "CURRENCIES",
     "MINUS",
+    "currency",
     "decimals_for",
     "fixed",
     "interval",
@@ -17,10 +20,15 @@ __all__ = [
     "percent",
     "significant_decimals",
     "span",
+    "true_minus",
     "with_limits",
 ]
 
 MINUS = "−"
+#: Signs of currency, which stand between a minus sign and the figure: −£3,626.
+CURRENCIES = ("£", "$", "€")
+# a hyphen that stands for a minus: before a figure, and not within a word, a range or a date
+_HYPHEN = re.compile(r"(?<![\w\-−.,])-(?=\.?\d)")
 _MOST_DECIMALS = 6
 
 
@@ -47,6 +55,17 @@ def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
     if not text.strip("0.,"):
         return text
     return (MINUS if value < 0 else "+" if signed else "") + text
+
+
+def currency(mark: str, shown: str) -> str:
+    """Return a written figure with its currency after the sign: "−£3,626", "£241"."""
+    signed = shown[:1] in (MINUS, "+")
+    return f"{shown[0]}{mark}{shown[1:]}" if signed else f"{mark}{shown}"
+
+
+def true_minus(text: str) -> str:
+    """Return `text` with a true minus sign where a hyphen stands for one: "-2.3 to 1" as "−2.3 to 1"."""
+    return _HYPHEN.sub(MINUS, text)
 
 
 def percent(proportion: float, decimals: int = 0) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from soa_evidence.errors import InputError, nearest
 from soa_evidence.reporting import bundle as bundles
-from soa_evidence.reporting import records, safe
+from soa_evidence.reporting import formats, records, safe
 from soa_evidence.reporting.entry import Number
 from soa_evidence.reporting.words import Phrase, Verdict
 
@@ -50,7 +50,7 @@ def given(value: object, *, why: str) -> Given:
     if not why.strip():
         raise InputError(f"given({value!r}) has no reason; say in why= what this figure is.")
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else safe.clean(value)
-    return Given(text=text, why=why)
+    return Given(text=formats.true_minus(text), why=why)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,11 +232,23 @@ def sentence(template: str, **values: object) -> Sentence:
         if name not in values:
             raise InputError(f"The sentence uses {{{name}}}, which was not given.{nearest(name, values)}")
         used.add(name)
-        pieces += _pieces_of(name, values[name], spec or "")
+        pieces += _after_currency(pieces, _pieces_of(name, values[name], spec or ""))
     unused = sorted(set(values) - used)
     if unused:
         raise InputError(f"'{unused[0]}' was given to a sentence that does not use it: '{template}'.")
     return Sentence(pieces=_capitalised(pieces))
+
+
+def _after_currency(before: list[_Piece], these: tuple[_Piece, ...]) -> tuple[_Piece, ...]:
+    """Return pieces with the currency sign that stands before them set after their sign: −£5, not £−5."""
+    if not (before and these and before[-1].text.endswith(formats.CURRENCIES)):
+        return these
+    first = these[0]
+    shown = formats.currency(before[-1].text[-1], first.text)
+    if shown[0] in formats.CURRENCIES:
+        return these
+    before[-1] = replace(before[-1], text=before[-1].text[:-1])
+    return (replace(first, text=shown), *these[1:])
 
 
 def _capitalised(pieces: Iterable[_Piece]) -> tuple[_Piece, ...]:

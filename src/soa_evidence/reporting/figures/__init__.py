@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from soa_evidence.reporting.figures.forest import forest
     from soa_evidence.reporting.figures.funnel import funnel
     from soa_evidence.reporting.figures.interval_series import interval_series
+    from soa_evidence.reporting.figures.place_strips import place_strips
     from soa_evidence.reporting.figures.predictive_check import predictive_check
     from soa_evidence.reporting.figures.prisma_flow import prisma_flow
     from soa_evidence.reporting.figures.probability_bars import probability_bars
@@ -46,6 +47,7 @@ __all__ = [
     "forest",
     "funnel",
     "interval_series",
+    "place_strips",
     "predictive_check",
     "prisma_flow",
     "probability_bars",

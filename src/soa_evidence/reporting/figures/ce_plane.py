@@ -109,9 +109,10 @@ def _draw(
 def _describe(
     data: pd.DataFrame, worth: float, centre: tuple[float, float], threshold: float, effect_text: str
 ) -> str:
+    cost = formats.currency("£", formats.fixed(centre[1], 0))
     return (
-        f"{len(data):,} draws. Mean: {formats.fixed(centre[0], 1)} {effect_text}, for £"
-        f"{formats.fixed(centre[1], 0)} thousand. {formats.percent(worth)} of draws are worth their cost at "
+        f"{len(data):,} draws. Mean: {formats.fixed(centre[0], 1)} {effect_text}, for "
+        f"{cost} thousand. {formats.percent(worth)} of draws are worth their cost at "
         f"£{threshold:,.0f} per QALY; {formats.percent(float((data['extra_effect'] > 0).mean()))} gain "
         f"QALYs and {formats.percent(float((data['extra_cost'] < 0).mean()))} save money."
     )
