@@ -1,5 +1,6 @@
 """Figures of the specification curve and of tipping points, and tipping points in words."""
 
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -37,6 +38,23 @@ def test_a_curve_is_drawn_of_few_and_many(n):
     for svg in (figure.svg, figure.svg_narrow):
         ElementTree.fromstring(svg)
         assert "<those>" not in svg
+
+
+@pytest.mark.parametrize(
+    "unit", ["per 1,000", "more patients who called the results excellent or very good, per 1,000 patients"]
+)
+def test_a_unit_of_several_lines_pushes_the_legend_down(unit):
+    figure = curve(unit_text=unit)
+    for svg in (figure.svg, figure.svg_narrow):
+        heights = {}
+        for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text"):
+            said, at = (
+                "".join(text.itertext()),
+                re.search(r"translate\([\d.]+ ([\d.]+)\)", text.get("transform", "")),
+            )
+            heights[said] = float(at.group(1) if at else text.get("y"))
+        last = max(height for said, height in heights.items() if len(said) > 5 and said in unit)
+        assert min(height for said, height in heights.items() if said.startswith("●")) >= last + 12
 
 
 def test_the_curve_says_in_words_what_it_shows():

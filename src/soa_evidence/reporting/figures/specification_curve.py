@@ -99,13 +99,14 @@ def _draw_curve(
     canvas: Any, size: style.Size, ordered: pd.DataFrame, unit_text: str, headline: float | None, label: str
 ) -> None:
     height, width, left = canvas.get_figheight() * 72, size.width, _LEFT[size.name]
-    head = 58 if size.narrow else 16
+    unit = style.wrapped(unit_text, size.letters)
+    below = 14 * (len(unit) - 1)  # what stands beneath the unit makes way for each further line of it
+    head = (58 if size.narrow else 16) + below
     axes = canvas.add_axes(
         (left / width, 1 - (_TOP - 16) / height, 1 - (left + 6) / width, (_TOP - 26 - head) / height)
     )
     style.axis(axes, left=True)
-    said = "\n".join(style.wrapped(unit_text, size.letters))
-    canvas.text(8 / width, 1 - 14 / height, said, fontsize=style.SMALL, color=style.MUTED, va="center")
+    canvas.text(8 / width, 1 - 8 / height, "\n".join(unit), fontsize=style.SMALL, color=style.MUTED, va="top")
     axes.set_xticks([])
     axes.set_xlim(-0.01 * len(ordered), 1.01 * len(ordered))
     clear = _clear(ordered)
@@ -115,8 +116,10 @@ def _draw_curve(
         (clear, _CLEAR, "interval excludes no difference", 50 if size.narrow else 70),
     ):
         said = "\n".join(style.wrapped(f"● {name}", 42 if size.narrow else 20))
-        canvas.text(8 / width, 1 - down / height, said, fontsize=style.TINY, color=hue, fontweight="bold",
-                    va="top" if "\n" in said else "baseline")  # fmt: skip
+        canvas.text(
+            8 / width, 1 - (down + below) / height, said, fontsize=style.TINY, color=hue, fontweight="bold",
+            va="top" if "\n" in said else "baseline",
+        )  # fmt: skip
         for part, ends, thick, alpha in (
             (
                 ordered[of & drawn],
