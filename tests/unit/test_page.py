@@ -257,7 +257,7 @@ def test_a_withheld_report_says_why_and_shows_no_number():
     assert "Report withheld" in html
     assert "✗</span> failed" in html
     assert "&lt;1.3&gt;" in html
-    assert "number-" not in html
+    assert 'id="number-' not in html
     assert "cell 3 stopped &lt;here&gt;" in page.render_failure(REPORT, "cell 3 stopped <here>")
 
 
