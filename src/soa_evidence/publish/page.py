@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def render(
         return words.explained(marked.marked(html))
 
     checks_at = next((s.id for s in parts.sections if s.id == "checks"), "all-numbers")
-    return fill(
+    html = fill(
         "page.html.jinja",
         report=report,
         edition=_edition(run),
@@ -87,6 +88,7 @@ def render(
         given=_markup(_given(found)),
         listing=_markup(_listing(parts.listing)),
     )
+    return _anchored_once(html)
 
 
 def render_failure(
@@ -115,6 +117,18 @@ def render_failure(
         reasons=_markup(reasons),
         record=_markup(ledger.run_record(run)) if run else "",
     )
+
+
+def _anchored_once(html: str) -> str:
+    """Return the page with each evidence package's anchor at its first row only: feeders show theirs again."""
+    seen: set[str] = set()
+
+    def kept(found: re.Match[str]) -> str:
+        again = found[0] in seen
+        seen.add(found[0])
+        return "" if again else found[0]
+
+    return re.sub(r' id="evidence-[^"]*"', kept, html)
 
 
 def _markup(html: str) -> Any:
