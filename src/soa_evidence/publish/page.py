@@ -120,7 +120,7 @@ def render_failure(
 
 
 def _anchored_once(html: str) -> str:
-    """Return the page with each evidence package's anchor at its first row only: feeders show theirs again."""
+    """Return the page with each evidence package's anchor at its first row only; feeders show theirs too."""
     seen: set[str] = set()
 
     def kept(found: re.Match[str]) -> str:
