@@ -36,7 +36,7 @@ PAGES = [REPORTS / report.id / "index.html" for report in catalogue.load(Project
 BUILT = [path for path in (*FRONT, BRIEFING, *PAGES) if WHOLE or path.is_file()]
 #: A phone held upright, a page of 1,280 pixels at a zoom of 200 %, and at 400 % (WCAG 1.4.10).
 PHONE, DOUBLED, REFLOWED = 390, 640, 320
-LARGEST_FILE = 1.5 * 2**20
+LARGEST_FILE = 1_500_000
 #: Sides of A4. Numbers' records are not printed; the claims of all reports together are long.
 MOST_SIDES, ALL_CLAIMS = 24, 40
 #: Reports tried with everything open that folds; the tables and the code of others are made in the same way.

@@ -163,3 +163,11 @@ def test_a_table_writes_limits_that_differ_so_that_they_do_and_none_once():
     assert 'class="brief"' not in html
     told = reporting.table(rows.assign(rank="39th to 225th of 292"), id="u", title="U").bundle()["text/html"]
     assert told.count('<td class="brief">39th to 225th of 292</td>') == 3
+
+
+def test_paths_are_written_without_idle_spaces_and_keep_their_numbers_apart():
+    drawn = style._inert(
+        '<svg viewBox="0 0 9 9"><path d="M 1.239 2 \nL 3 -4.5 \nz " id="p"/><text>M 1 L 2</text></svg>', "x"
+    )
+    assert 'd="M1.23 2L3 -4.5z"' in drawn
+    assert "<text>M 1 L 2</text>" in drawn

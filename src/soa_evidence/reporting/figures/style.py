@@ -204,8 +204,14 @@ def _inert(svg: str, prefix: str) -> str:
 
 
 def _shorter(tag: re.Match[str]) -> str:
-    """Return a tag with coordinates to a hundredth of a pixel; text between tags is left alone."""
-    return re.sub(r"(\.\d\d)\d+", r"\1", tag.group(0))
+    """Return a tag with coordinates to a hundredth of a pixel and paths without idle spaces.
+
+    Text between tags is left alone.
+    """
+    rounded = re.sub(r"(\.\d\d)\d+", r"\1", tag.group(0))
+    return re.sub(
+        r' d="([^"]*)"', lambda path: f' d="{re.sub(r" ?([A-Za-z]) ?", r"\1", path[1]).strip()}"', rounded
+    )
 
 
 def axis(axes: Axes, *, label: str = "", left: bool = False) -> None:
